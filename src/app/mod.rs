@@ -1,0 +1,1 @@
+//! Puts the gateway together: the one place where all modules meet.

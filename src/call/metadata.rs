@@ -1,0 +1,30 @@
+//! [`Metadata`]: gRPC metadata as a header map, and the base64 of its binary values.
+//!
+//! Source: grpc/grpc `doc/PROTOCOL-HTTP2.md`, "Custom-Metadata".
+
+use data_encoding::{BASE64_NOPAD, Encoding, Specification};
+use std::sync::LazyLock;
+
+/// Metadata of a call. Names are lower-case; names that end in `-bin` hold base64.
+pub type Metadata = http::HeaderMap;
+
+/// Accepts padded and unpadded base64; trailing bits are not checked, as peers differ there.
+static LENIENT: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut specification: Specification = BASE64_NOPAD.specification();
+    specification.check_trailing_bits = false;
+    specification.encoding().unwrap_or(BASE64_NOPAD)
+});
+
+/// Decodes one binary value, padded or not; `None` when it is not base64.
+pub fn decode_binary(value: &[u8]) -> Option<Vec<u8>> {
+    let mut end = value.len();
+    while end > 0 && value.get(end - 1) == Some(&b'=') && value.len() - end < 2 {
+        end -= 1;
+    }
+    LENIENT.decode(value.get(..end)?).ok()
+}
+
+/// Encodes one binary value, unpadded.
+pub fn encode_binary(value: &[u8]) -> String {
+    BASE64_NOPAD.encode(value)
+}

@@ -1,0 +1,103 @@
+//! [`Record`]: the handle through which everybody notes what happened to one call.
+//!
+//! The handle is shared by all parts of one call on one worker thread. When the last one is
+//! dropped, the [`CallRecord`] goes to its [`Sink`]: exactly one per accepted call (invariant 7),
+//! however the call ended.
+
+use std::cell::{RefCell, RefMut};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Code, SharedPeer};
+use crate::schema::{BindingId, MethodId, Schema};
+
+/// Takes the records of finished calls. It must never block.
+pub trait Sink: Send + Sync {
+    /// One call is over.
+    fn finished(&self, record: &CallRecord);
+}
+
+/// A shared handle on the record of one call.
+#[derive(Clone)]
+pub struct Record(Rc<Shared>);
+
+struct Shared {
+    record: RefCell<CallRecord>,
+    sink: Arc<dyn Sink>,
+}
+
+/// What is remembered of one call.
+#[derive(Debug)]
+pub struct CallRecord {
+    /// When the request head was complete.
+    pub started: Instant,
+    /// The client protocol: `rest`, `grpc`, …
+    pub protocol: &'static str,
+    /// The HTTP method.
+    pub http_method: String,
+    /// The path as the client sent it, without the query.
+    pub http_path: String,
+    /// The client's connection.
+    pub peer: SharedPeer,
+    /// `user-agent`.
+    pub user_agent: Option<String>,
+    /// The schema the call was pinned to.
+    pub schema: Option<Arc<Schema>>,
+    /// The REST binding that matched; its template goes to logs and metrics (R10).
+    pub binding: Option<BindingId>,
+    /// The method.
+    pub method: Option<MethodId>,
+    /// The HTTP status that went out; 499 when the client left before one did.
+    pub http_status: Option<u16>,
+    /// How the call ended.
+    pub code: Option<Code>,
+    /// Reason word of the gateway's own fault.
+    pub reason: Option<&'static str>,
+    /// What only the log may know.
+    pub cause: Option<String>,
+    /// The endpoint that was asked last.
+    pub endpoint: Option<String>,
+    /// How often an endpoint was asked.
+    pub attempts: u32,
+    /// Request body bytes read from the client.
+    pub bytes_in: u64,
+    /// Response body bytes handed to the client.
+    pub bytes_out: u64,
+    /// Messages towards the app.
+    pub messages_in: u64,
+    /// Messages from the app.
+    pub messages_out: u64,
+    /// When the request went to the app.
+    pub upstream_started: Option<Instant>,
+    /// When the app's first byte came.
+    pub upstream_answered: Option<Instant>,
+}
+
+impl Record {
+    /// Starts remembering.
+    pub fn new(record: CallRecord, sink: Arc<dyn Sink>) -> Self {
+        Self(Rc::new(Shared {
+            record: RefCell::new(record),
+            sink,
+        }))
+    }
+
+    /// Notes something. Do not hold it across a poll.
+    pub fn note(&self) -> RefMut<'_, CallRecord> {
+        self.0.record.borrow_mut()
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.record.fmt(f)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.sink.finished(self.record.get_mut());
+    }
+}

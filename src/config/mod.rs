@@ -1,0 +1,1 @@
+//! Settings, their overlays and their validation.

@@ -1,0 +1,3 @@
+//! `sidegate`: from arguments to a running gateway. The only place that exits.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Client protocols: an adapter and its responders each, behind one front door.

@@ -1,0 +1,70 @@
+//! [`Binding`]: one way to reach a method over REST, every name in it resolved to fields.
+
+use std::sync::Arc;
+
+use crate::route::template::Template;
+use crate::schema::MethodId;
+use crate::schema::plan::MessageId;
+use crate::schema::problem::Location;
+
+/// One HTTP rule (or one additional binding) of one method.
+#[derive(Debug)]
+pub struct Binding {
+    /// The method it leads to.
+    pub method: MethodId,
+    /// `GET`, `POST`, … or `*` for a custom kind that takes every method.
+    pub http_method: Box<str>,
+    /// The parsed path template.
+    pub template: Template,
+    /// One per variable of the template, in its order.
+    pub variables: Vec<FieldPath>,
+    /// Where the request body goes.
+    pub body: BodyTarget,
+    /// The field of the response that is the answer's body, as (message, field number).
+    pub response_body: Option<FieldStep>,
+    /// Where it was declared.
+    pub declared: Location,
+    /// What declared it.
+    pub origin: Origin,
+}
+
+/// Where a request body goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyTarget {
+    /// There is none; everything else comes from the query.
+    None,
+    /// `body: "*"`: the body is the whole message, the query names nothing.
+    Whole,
+    /// `body: "field"`: the body is one field of the message.
+    Field(FieldStep),
+}
+
+/// Declared how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A `google.api.http` annotation.
+    Annotation,
+    /// A rule in a service YAML.
+    Rule,
+    /// `rest.auto`.
+    Auto,
+}
+
+/// One field of one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FieldStep {
+    /// The message that has the field.
+    pub message: MessageId,
+    /// The field's number in it.
+    pub number: u32,
+}
+
+/// A path of fields from the request message down; never empty, and all but the last step are
+/// singular messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldPath {
+    /// The steps, outermost first.
+    pub steps: Box<[FieldStep]>,
+    /// As it was written, dotted.
+    pub text: Arc<str>,
+}

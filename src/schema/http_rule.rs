@@ -1,0 +1,1 @@
+//! HTTP rules from annotations and service YAML.

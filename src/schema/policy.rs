@@ -1,0 +1,286 @@
+//! [`Policy`]: what the configuration says about a call, resolved per method at load.
+//!
+//! Policy is data. The layers read it; none of it is parsed or looked up at request time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that configuration decides about the calls of one method.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Deadlines.
+    pub timeouts: Timeouts,
+    /// Sizes, in bytes.
+    pub limits: Limits,
+    /// How messages are written as JSON and read from it.
+    pub json: JsonOptions,
+    /// How the REST front behaves.
+    pub rest: Arc<RestOptions>,
+}
+
+/// Deadlines of a call (M4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Used for unary calls when the client gave none and the front is not gRPC.
+    pub unary_default: Option<Duration>,
+    /// Used for streaming calls when the client gave none and the front is not gRPC.
+    pub stream_default: Option<Duration>,
+    /// Never longer than this, whatever the client asks.
+    pub max: Option<Duration>,
+    /// How long a request body of a unary call may send nothing.
+    pub body_idle: Duration,
+    /// How long a client may leave an answer unread.
+    pub response_stall: Duration,
+}
+
+/// Sizes of a call, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A whole request body of a unary call.
+    pub request_bytes: usize,
+    /// One request message, uncompressed.
+    pub message_bytes: usize,
+    /// One response message, uncompressed, and what it becomes as JSON times eight.
+    pub response_message_bytes: usize,
+}
+
+/// Options of the JSON form (J2, J3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JsonOptions {
+    /// Field names on output.
+    pub names: FieldNames,
+    /// 64-bit integers on output.
+    pub int64: Int64,
+    /// Fields without presence that hold their default, on output.
+    pub defaults: Defaults,
+    /// Enums on output.
+    pub enums: Enums,
+    /// Spaces to indent by; 0 writes compact JSON.
+    pub indent: u8,
+    /// Unknown keys on input.
+    pub unknown_fields: UnknownFields,
+    /// How enum names compare on input.
+    pub enum_case: EnumCase,
+}
+
+/// `json.names`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldNames {
+    /// lowerCamelCase or the field's `json_name`.
+    Camel,
+    /// The name in the proto file.
+    Proto,
+}
+
+/// `json.int64`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Int64 {
+    /// A quoted string, as ProtoJSON has it.
+    String,
+    /// A number.
+    Number,
+}
+
+/// `json.defaults`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defaults {
+    /// Left out, as ProtoJSON has it.
+    Omit,
+    /// Written.
+    Emit,
+}
+
+/// `json.enums`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enums {
+    /// By name; unknown numbers as numbers.
+    Name,
+    /// By number.
+    Number,
+}
+
+/// `json.unknown_fields`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// 400 with the path and the nearest name.
+    Reject,
+    /// Skipped (and still checked for being JSON).
+    Ignore,
+}
+
+/// `json.enum_case`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnumCase {
+    /// Letter by letter.
+    Exact,
+    /// ASCII case does not matter.
+    Insensitive,
+}
+
+/// Options of the REST front.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestOptions {
+    /// `rest.unescape` (R6).
+    pub unescape: Unescape,
+    /// `rest.trailing_slash` (R7): whether `/a/` is found by the rule of `/a`.
+    pub ignore_trailing_slash: bool,
+    /// `rest.unknown_query: ignore` (B7).
+    pub ignore_unknown_query: bool,
+    /// `rest.ignored_query` (B7): names, or prefixes that end in `*`.
+    pub ignored_query: Vec<Box<str>>,
+    /// `rest.errors` (E3).
+    pub errors: ErrorShape,
+    /// `rest.stream` (S1): the framing when the client names none.
+    pub stream: StreamShape,
+    /// `rest.sse_early` (S3): when an event stream sends its head without a first message.
+    pub sse_early: Duration,
+    /// `rest.sse_keep_alive` (S1): how often a silent event stream sends a comment.
+    pub sse_keep_alive: Duration,
+    /// `rest.debug_info` (E4): whether `google.rpc.DebugInfo` reaches the client.
+    pub debug_info: bool,
+    /// `rest.headers.deny` (M1): lower-case names that never reach the app.
+    pub denied_headers: Vec<Box<str>>,
+    /// `rest.metadata_prefix` (M2): put before the names of the app's metadata.
+    pub metadata_prefix: Option<Box<str>>,
+}
+
+/// `rest.unescape` (R6): what is decoded in a multi-segment capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unescape {
+    /// All but `%2F`.
+    Spec,
+    /// All but the reserved characters of RFC 6570.
+    AllExceptReserved,
+    /// All.
+    All,
+}
+
+/// `rest.errors` (E3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorShape {
+    /// `{"error":{"code":404,"message":…,"status":"NOT_FOUND","details":[…]}}`.
+    Google,
+    /// `{"code":5,"message":…,"details":[…]}`.
+    Status,
+    /// RFC 9457.
+    Problem,
+    /// `{"error":…,"message":…,"code":5}`.
+    GatewayV1,
+}
+
+/// `rest.stream` (S1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamShape {
+    /// A JSON array.
+    Array,
+    /// One JSON value a line.
+    Ndjson,
+    /// Server-sent events.
+    Sse,
+    /// grpc-gateway's `{"result":…}` and `{"error":…}` lines.
+    Result,
+}
+
+impl Default for JsonOptions {
+    /// ProtoJSON as the specification has it.
+    fn default() -> Self {
+        Self {
+            names: FieldNames::Camel,
+            int64: Int64::String,
+            defaults: Defaults::Omit,
+            enums: Enums::Name,
+            indent: 0,
+            unknown_fields: UnknownFields::Reject,
+            enum_case: EnumCase::Exact,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            unary_default: Some(Duration::from_secs(30)),
+            stream_default: None,
+            max: None,
+            body_idle: Duration::from_secs(30),
+            response_stall: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const DEFAULT_BYTES: usize = 4 << 20;
+        Self {
+            request_bytes: DEFAULT_BYTES,
+            message_bytes: DEFAULT_BYTES,
+            response_message_bytes: DEFAULT_BYTES,
+        }
+    }
+}
+
+impl Default for RestOptions {
+    fn default() -> Self {
+        Self {
+            unescape: Unescape::Spec,
+            ignore_trailing_slash: false,
+            ignore_unknown_query: false,
+            ignored_query: Vec::new(),
+            errors: ErrorShape::Google,
+            stream: StreamShape::Array,
+            sse_early: Duration::from_secs(1),
+            sse_keep_alive: Duration::from_secs(15),
+            debug_info: false,
+            denied_headers: Vec::new(),
+            metadata_prefix: None,
+        }
+    }
+}
+
+impl Default for Policy {
+    /// The safe defaults of the product.
+    fn default() -> Self {
+        Self {
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            json: JsonOptions::default(),
+            rest: Arc::new(RestOptions::default()),
+        }
+    }
+}
+
+/// The policies of a configuration: one for everybody and exceptions by service or method.
+#[derive(Clone, Debug, Default)]
+pub struct Policies {
+    /// What holds where nothing else is said.
+    pub default: Arc<Policy>,
+    /// Exceptions, already merged onto the default: a selector `pkg.Service.Method`,
+    /// `pkg.Service` or `pkg.*`, and the policy. The most specific (longest) one wins.
+    pub exceptions: Vec<(Box<str>, Arc<Policy>)>,
+}
+
+impl Policies {
+    /// The policy of one method.
+    pub fn of(&self, service: &str, method: &str) -> Arc<Policy> {
+        let fits = |selector: &str| {
+            if let Some(prefix) = selector.strip_suffix('*') {
+                return service
+                    .strip_prefix(prefix)
+                    .is_some_and(|_| prefix.is_empty() || prefix.ends_with('.'));
+            }
+            selector == service
+                || selector
+                    .strip_prefix(service)
+                    .and_then(|rest| rest.strip_prefix('.'))
+                    .is_some_and(|rest| rest == method)
+        };
+        self.exceptions
+            .iter()
+            .filter(|(selector, _)| fits(selector))
+            .max_by_key(|(selector, _)| selector.len())
+            .map_or_else(
+                || Arc::clone(&self.default),
+                |(_, policy)| Arc::clone(policy),
+            )
+    }
+}

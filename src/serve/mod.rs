@@ -1,0 +1,1 @@
+//! Listeners, the acceptor, and connections with every limit in reach.

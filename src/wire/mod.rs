@@ -1,0 +1,6 @@
+//! Facts of the gRPC wire: frames, timeouts, percent-encoding, compression.
+//!
+//! Everything here is sans-IO and pure: bytes in, bytes or values out, no clock, no tokio, and
+//! no panic on any input.
+
+pub mod percent;
