@@ -39,8 +39,8 @@ use crate::schema::{Method, MethodId, Schema, StreamKind};
 /// A future of one worker thread.
 pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// The boxed service that adapters see: the whole stack behind one pointer.
-pub type Stack = tower::util::UnsyncBoxService<Call, Reply, Fault>;
+/// The whole stack of layers and the upstream behind one pointer, as adapters see it.
+pub type Stack = Rc<dyn Fn(Call) -> LocalFuture<Result<Reply, Fault>>>;
 
 /// One call on its way to the application.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Code, SharedPeer};
+use super::{Code, Fault, SharedPeer};
 use crate::schema::{BindingId, MethodId, Schema};
 
 /// Takes the records of finished calls. It must never block.
@@ -28,7 +28,9 @@ struct Shared {
     sink: Arc<dyn Sink>,
 }
 
-/// What is remembered of one call.
+/// What is remembered of one call. A call whose client left before an answer went out ends with
+/// `http_status` 499 and `code` CANCELLED; the front door sees to that before the record is
+/// handed on.
 #[derive(Debug)]
 pub struct CallRecord {
     /// When the request head was complete.
@@ -36,13 +38,13 @@ pub struct CallRecord {
     /// The client protocol: `rest`, `grpc`, …
     pub protocol: &'static str,
     /// The HTTP method.
-    pub http_method: String,
-    /// The path as the client sent it, without the query.
-    pub http_path: String,
+    pub http_method: http::Method,
+    /// The target as the client sent it; its query may hold tokens.
+    pub uri: http::Uri,
     /// The client's connection.
     pub peer: SharedPeer,
     /// `user-agent`.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<http::HeaderValue>,
     /// The schema the call was pinned to.
     pub schema: Option<Arc<Schema>>,
     /// The REST binding that matched; its template goes to logs and metrics (R10).
@@ -58,7 +60,7 @@ pub struct CallRecord {
     /// What only the log may know.
     pub cause: Option<String>,
     /// The endpoint that was asked last.
-    pub endpoint: Option<String>,
+    pub endpoint: Option<Arc<str>>,
     /// How often an endpoint was asked.
     pub attempts: u32,
     /// Request body bytes read from the client.
@@ -73,6 +75,48 @@ pub struct CallRecord {
     pub upstream_started: Option<Instant>,
     /// When the app's first byte came.
     pub upstream_answered: Option<Instant>,
+    /// Metadata values that gRPC cannot hold and that were left out (M1).
+    pub metadata_dropped: u32,
+    /// Fields of responses that the schema does not know (J5).
+    pub unknown_fields: u32,
+}
+
+impl CallRecord {
+    /// A record of a request of which only the head is known.
+    pub fn new(started: Instant, peer: SharedPeer, head: &http::request::Parts) -> Self {
+        Self {
+            started,
+            protocol: "",
+            http_method: head.method.clone(),
+            uri: head.uri.clone(),
+            peer,
+            user_agent: head.headers.get(http::header::USER_AGENT).cloned(),
+            schema: None,
+            binding: None,
+            method: None,
+            http_status: None,
+            code: None,
+            reason: None,
+            cause: None,
+            endpoint: None,
+            attempts: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            messages_in: 0,
+            messages_out: 0,
+            upstream_started: None,
+            upstream_answered: None,
+            metadata_dropped: 0,
+            unknown_fields: 0,
+        }
+    }
+
+    /// Notes what really happened.
+    pub fn fault(&mut self, fault: &Fault) {
+        self.code = Some(fault.code());
+        self.reason = Some(fault.reason());
+        self.cause = fault.cause().map(String::from);
+    }
 }
 
 impl Record {
@@ -82,6 +126,11 @@ impl Record {
             record: RefCell::new(record),
             sink,
         }))
+    }
+
+    /// The time the request head was complete.
+    pub fn started(&self) -> Instant {
+        self.0.record.borrow().started
     }
 
     /// Notes something. Do not hold it across a poll.
