@@ -50,7 +50,10 @@ impl Body {
         let data = Some(data).filter(|data| !data.is_empty());
         Self {
             kind: Kind::Grpc,
-            inner: Inner::Whole { data, trailers: trailers.map(Box::new) },
+            inner: Inner::Whole {
+                data,
+                trailers: trailers.map(Box::new),
+            },
         }
     }
 
