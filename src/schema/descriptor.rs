@@ -13,6 +13,7 @@
     reason = "the fields are those of descriptor.proto, documented there"
 )]
 
+use bytes::Bytes;
 use prost::{Enumeration, Message, Oneof};
 
 #[derive(Clone, PartialEq, Message)]
@@ -41,8 +42,10 @@ pub struct FileDescriptorProto {
     pub extension: Vec<FieldDescriptorProto>,
     #[prost(message, optional, tag = "8")]
     pub options: Option<FileOptions>,
-    #[prost(message, optional, tag = "9")]
-    pub source_code_info: Option<SourceCodeInfo>,
+    /// An encoded [`SourceCodeInfo`], often the largest part of a file: decoded only when
+    /// somebody asks for a place or a comment in it.
+    #[prost(bytes = "bytes", optional, tag = "9")]
+    pub source_code_info: Option<Bytes>,
     #[prost(string, optional, tag = "12")]
     pub syntax: Option<String>,
     /// `Edition`: 998 proto2, 999 proto3, 1000 2023, 1001 2024.

@@ -13,9 +13,8 @@ pub struct Files {
     pub files: Vec<File>,
     /// Index into `files` by name.
     pub by_name: FxHashMap<Arc<str>, u32>,
-    /// Index into `files` by the full name of a message, enum, service, method, field, oneof,
-    /// enum value or extension it declares.
-    pub by_symbol: FxHashMap<Arc<str>, u32>,
+    /// Index into `files` by the full name of what it declares; see [`Files::declaring`].
+    pub(super) by_symbol: FxHashMap<Arc<str>, u32>,
     /// Index into `files` and the number, by the full name of the extended message.
     pub extensions: FxHashMap<Arc<str>, Vec<(i32, u32)>>,
     /// Full names of the services that are served, sorted.
@@ -31,4 +30,12 @@ pub struct File {
     pub bytes: Bytes,
     /// Indices of the files it imports, those that are known.
     pub imports: Box<[u32]>,
+}
+
+impl Files {
+    /// The file that declares a message, enum, service, method, field, oneof, enum value or
+    /// extension, by its full name without a leading dot.
+    pub fn declaring(&self, symbol: &str) -> Option<u32> {
+        self.by_symbol.get(symbol).copied()
+    }
 }

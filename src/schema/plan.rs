@@ -42,7 +42,8 @@ pub struct Message {
     /// Ascending by number; extensions of this message that the schema knows are among them.
     pub fields: Box<[Field]>,
     /// Index into `fields` by proto name, by JSON name and, for extensions, by `[full.name]`.
-    pub names: FxHashMap<Box<str>, u16>,
+    /// A JSON name wins where it equals the proto name of another field.
+    pub names: FxHashMap<Arc<str>, u16>,
     /// Names of the oneofs (synthetic ones excluded), by oneof index.
     pub oneofs: Box<[Box<str>]>,
     /// Set when the ProtoJSON specification gives the type a form of its own.
@@ -63,9 +64,9 @@ pub struct Field {
     /// Field number.
     pub number: u32,
     /// Name in the proto file; `[full.name]` for an extension.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Name in JSON (given or derived); `[full.name]` for an extension.
-    pub json_name: Box<str>,
+    pub json_name: Arc<str>,
     /// Type.
     pub kind: Kind,
     /// Singular, repeated or map.
@@ -128,9 +129,10 @@ pub struct Enum {
     /// Full name without a leading dot.
     pub full_name: Arc<str>,
     /// In order of declaration: name and number. The first name of a number is its JSON form.
-    pub values: Box<[(Box<str>, i32)]>,
+    /// Empty only when the descriptor is broken.
+    pub values: Box<[(Arc<str>, i32)]>,
     /// Number by name, aliases included.
-    pub by_name: FxHashMap<Box<str>, i32>,
+    pub by_name: FxHashMap<Arc<str>, i32>,
     /// Index into `values` of the first name of a number.
     pub by_number: FxHashMap<i32, u32>,
     /// Closed enums (proto2) treat an unknown number as an unknown field.
