@@ -11,6 +11,7 @@
 pub mod live;
 pub mod route;
 pub mod wire;
+pub mod yaml;
 
 // L1: what can be known before a request.
 pub mod schema;
