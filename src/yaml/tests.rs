@@ -1,3 +1,5 @@
+//! The tree, its places and its bounds.
+
 use super::{Complaint, MAX_BYTES, MAX_DEPTH, Node, Value, parse};
 
 /// Parses what must be sound.
