@@ -1,1 +1,10 @@
-//! Helpers of the process: tasks, readiness, drain.
+//! Helpers of the process that live as long as it does: who owns a task, whether we are ready,
+//! and how we stop.
+//!
+//! - [`task`]: the only place that spawns; every task has an owner that ends it.
+//! - [`ready`]: named conditions that are held, as guards, by whoever makes them true.
+//! - [`drain`]: one signal that everybody observes, and a count of what is still in flight.
+
+pub mod drain;
+pub mod ready;
+pub mod task;
