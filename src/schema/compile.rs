@@ -27,6 +27,8 @@ pub struct Input {
     pub policies: Policies,
     /// `unknown_methods: allow`.
     pub allow_unknown_methods: bool,
+    /// Who answers reflection; handed on to the schema.
+    pub reflection: super::Reflection,
 }
 
 /// One descriptor file and where it came from.

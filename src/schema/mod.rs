@@ -57,6 +57,20 @@ pub struct Schema {
     pub default_policy: Arc<Policy>,
     /// `unknown_methods: allow`: native gRPC calls to methods not in the schema pass.
     pub allow_unknown_methods: bool,
+    /// Who answers reflection.
+    pub reflection: Reflection,
+}
+
+/// Who answers the server reflection calls of clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reflection {
+    /// The gateway, from the schema.
+    #[default]
+    Gateway,
+    /// The app: it serves `grpc.reflection.v1`, and nothing was added to what it says.
+    AppV1,
+    /// The same for an app that serves `grpc.reflection.v1alpha` only.
+    AppV1Alpha,
 }
 
 /// What a route leads to.
