@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::route::path::Unescape;
+
 /// Everything that configuration decides about the calls of one method.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -142,17 +144,6 @@ pub struct RestOptions {
     pub denied_headers: Vec<Box<str>>,
     /// `rest.metadata_prefix` (M2): put before the names of the app's metadata.
     pub metadata_prefix: Option<Box<str>>,
-}
-
-/// `rest.unescape` (R6): what is decoded in a multi-segment capture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unescape {
-    /// All but `%2F`.
-    Spec,
-    /// All but the reserved characters of RFC 6570.
-    AllExceptReserved,
-    /// All.
-    All,
 }
 
 /// `rest.errors` (E3).
