@@ -38,6 +38,32 @@ pub struct SourceFile {
     pub bytes: Bytes,
     /// How to name the file to a user: a path, or `reflection`.
     pub origin: Arc<str>,
+    /// Which of its services the application offers; its types count either way.
+    pub services: Services,
+}
+
+/// Which services of a file are offered. A file that is only there because another imports it
+/// offers none; reflection names those that a server has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Services {
+    /// All that it declares.
+    #[default]
+    All,
+    /// None.
+    None,
+    /// Those with these full names.
+    Only(Arc<[Arc<str>]>),
+}
+
+impl Services {
+    /// Whether the service of this full name is offered.
+    pub fn offers(&self, service: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Only(names) => names.iter().any(|name| &**name == service),
+        }
+    }
 }
 
 /// The rules of one service YAML file, each with its place.
