@@ -23,7 +23,7 @@ const PROTO: &str = "proto";
 
 /// Services of the examples and tests, with tonic clients and servers: a target that wants one
 /// says `tonic::include_proto!("package")`.
-const SERVICES: &[&str] = &[];
+const SERVICES: &[&str] = &["bookstore/v1/bookstore.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
