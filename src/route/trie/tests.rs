@@ -294,3 +294,29 @@ fn fifteen_thousand_rules_each_find_their_own() {
         assert_eq!(captures, [capture]);
     }
 }
+
+#[test]
+fn a_segment_after_a_double_star_goes_before_its_end() {
+    // Firestore publishes this pair; were the end first, the second rule could never be found.
+    check(
+        &[
+            "GET /documents/{name=*/**}",
+            "GET /documents/{parent=*/**}/{collection}",
+        ],
+        &[
+            ("GET /documents/a", r#"GET /documents/{name=*/**} ["a"]"#),
+            (
+                "GET /documents/a/b",
+                r#"GET /documents/{parent=*/**}/{collection} ["a", "b"]"#,
+            ),
+            (
+                "GET /documents/a/b/c",
+                r#"GET /documents/{parent=*/**}/{collection} ["a/b", "c"]"#,
+            ),
+            (
+                "GET /documents/a/b/",
+                r#"GET /documents/{name=*/**} ["a/b/"]"#,
+            ),
+        ],
+    );
+}
