@@ -1,13 +1,23 @@
 //! From descriptors and rules to a [`Schema`](super::Schema): [`compile`].
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use prost::Message;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Schema;
 use super::descriptor::HttpRule;
+use super::files::Files;
+use super::load::{Loaded, load};
+use super::method::Methods;
+use super::name;
+use super::place::step;
+use super::plan::Definitions;
 use super::policy::Policies;
 use super::problem::{Location, Problem};
+use super::rules;
+use super::{MethodId, Schema};
 
 /// Everything a schema is made of.
 #[derive(Debug, Default)]
@@ -110,6 +120,103 @@ pub enum Conflicts {
 /// Compiles a schema from all that is sound in `input`; everything else is in the problems, all
 /// of them, in order of the files.
 pub fn compile(input: &Input) -> (Schema, Vec<Problem>) {
-    let _ = input;
-    todo!()
+    let mut problems = Vec::new();
+    let mut definitions = Definitions::default();
+    let declared = &mut definitions.declared;
+    let mut files = load(&input.files, &mut problems, |file, proto, problems| {
+        declared.declare(file, proto, problems);
+    });
+    declared.report_collisions(&files, &mut problems);
+    let mut methods = Methods::new(&input.policies);
+    let mut lacking = FxHashSet::default();
+    for file in &mut files {
+        let proto = file.decode();
+        if !definitions.define(file, &proto, &mut problems) {
+            lacking.extend(file.not_loaded.iter().cloned());
+        }
+        methods.collect(&definitions.declared, file, proto, &mut problems);
+        file.places.forget();
+    }
+    report_imports(&files, lacking, &mut problems);
+    definitions.finish(&files, &mut problems);
+    methods.sort();
+    let (tables, index) = definitions.into_parts();
+    let Methods {
+        services, stated, ..
+    } = methods;
+    let (methods, routing) = rules::route(input, &tables, stated, &mut problems);
+    in_order_of_files(&mut problems, &files, &input.rules);
+    let schema = Schema {
+        digest: digest(input, &files),
+        tables,
+        by_path: (0..)
+            .map(MethodId)
+            .zip(&methods)
+            .map(|(id, method)| (Arc::clone(&method.path), id))
+            .collect(),
+        methods,
+        bindings: routing.bindings,
+        routes: routing.routes,
+        files: Files::build(&files, index, services),
+        default_policy: Arc::clone(&input.policies.default),
+        allow_unknown_methods: input.allow_unknown_methods,
+        reflection: input.reflection,
+    };
+    (schema, problems)
+}
+
+/// Reports the imports that nobody loaded and nobody misses: those of which only options were
+/// used. What misses a type has said so already.
+fn report_imports(files: &[Loaded], mut reported: FxHashSet<String>, problems: &mut Vec<Problem>) {
+    for file in files {
+        for (at, name) in (0..).zip(&file.dependencies) {
+            if !file.not_loaded.contains(name) || !reported.insert(name.clone()) {
+                continue;
+            }
+            let place = file.places.at(&[step::FILE_DEPENDENCY, at]);
+            let text = format!("import `{}` is not loaded", name::show(name));
+            problems.push(
+                Problem::warning(place, text)
+                    .with_note(None, "options that it declares are ignored"),
+            );
+        }
+    }
+}
+
+/// Sorts problems by file in order of the input, then by position.
+fn in_order_of_files(problems: &mut [Problem], files: &[Loaded], rules: &[RuleFile]) {
+    let descriptors = files.iter().map(|file| file.places.file());
+    let rules = rules.iter().flat_map(|file| &file.rules);
+    let mut ranks: FxHashMap<Arc<str>, usize> = FxHashMap::default();
+    for name in descriptors.chain(rules.map(|(_, place)| &place.file)) {
+        let next = ranks.len() + 1;
+        ranks.entry(Arc::clone(name)).or_insert(next);
+    }
+    // What could not be loaded has no rank and comes first, what has no place comes last.
+    problems.sort_by_key(|problem| match &problem.location {
+        Some(place) => {
+            let rank = ranks.get(&place.file).copied().unwrap_or(0);
+            (rank, place.line, place.column)
+        }
+        None => (usize::MAX, 0, 0),
+    });
+}
+
+/// A number that changes when anything changes that the schema is made of. The order of the
+/// files is not part of it: servers list theirs in any order.
+fn digest(input: &Input, files: &[Loaded]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let mut files: Vec<&Loaded> = files.iter().collect();
+    files.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    for file in files {
+        hasher.write(&file.bytes);
+        (file.bytes.len(), format!("{:?}", file.services)).hash(&mut hasher);
+    }
+    for (rule, place) in input.rules.iter().flat_map(|file| &file.rules) {
+        (rule.encode_to_vec(), place).hash(&mut hasher);
+    }
+    let modes = (input.rules_mode, input.auto, input.conflicts);
+    let rest = (input.allow_unknown_methods, input.reflection);
+    format!("{modes:?} {rest:?} {:?}", input.policies).hash(&mut hasher);
+    hasher.finish()
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
+use super::load::Loaded;
+
 /// The raw descriptor files of a schema.
 #[derive(Debug, Default)]
 pub struct Files {
@@ -13,9 +15,10 @@ pub struct Files {
     pub files: Vec<File>,
     /// Index into `files` by name.
     pub by_name: FxHashMap<Arc<str>, u32>,
-    /// Index into `files` by the full name of what it declares; see [`Files::declaring`].
-    pub(super) by_symbol: FxHashMap<Arc<str>, u32>,
-    /// Index into `files` and the number, by the full name of the extended message.
+    /// See [`Files::declaring`].
+    symbols: Symbols,
+    /// Index into `files` and the number, by the full name of the extended message; ascending by
+    /// number.
     pub extensions: FxHashMap<Arc<str>, Vec<(i32, u32)>>,
     /// Full names of the services that are served, sorted.
     pub services: Vec<Arc<str>>,
@@ -32,10 +35,182 @@ pub struct File {
     pub imports: Box<[u32]>,
 }
 
+/// What the passes over the files note for reflection.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    pub(super) symbols: Symbols,
+    pub(super) extensions: FxHashMap<Arc<str>, Vec<(i32, u32)>>,
+}
+
+/// The file of every full name, by a hash of the name: a large schema has a million of them,
+/// whose text would take more memory than all the rest. Two names of one hash are less likely
+/// than a broken disk, and would only show a reader of reflection the wrong file.
+#[derive(Debug, Default)]
+pub(super) struct Symbols(FxHashMap<u64, u32>);
+
 impl Files {
     /// The file that declares a message, enum, service, method, field, oneof, enum value or
     /// extension, by its full name without a leading dot.
     pub fn declaring(&self, symbol: &str) -> Option<u32> {
-        self.by_symbol.get(symbol).copied()
+        self.symbols.find(symbol)
+    }
+
+    /// Puts the files in order. The index names a file by its place in `loaded`.
+    pub(super) fn build(loaded: &[Loaded], index: Index, services: Vec<Arc<str>>) -> Self {
+        let Index {
+            mut symbols,
+            mut extensions,
+        } = index;
+        let known: FxHashMap<&str, u32> = (0..)
+            .zip(loaded)
+            .map(|(index, file)| (&*file.name, index))
+            .collect();
+        let imports: Vec<Vec<u32>> = loaded
+            .iter()
+            .map(|file| {
+                let names = file.dependencies.iter();
+                names
+                    .filter_map(|name| known.get(name.as_str()).copied())
+                    .collect()
+            })
+            .collect();
+        let order = imports_first(&imports);
+        let mut place = vec![0_u32; loaded.len()];
+        for (at, index) in (0..).zip(&order) {
+            if let Some(place) = place.get_mut(*index as usize) {
+                *place = at;
+            }
+        }
+        let placed = |index: u32| place.get(index as usize).copied().unwrap_or(0);
+        let pick = |index: &u32| {
+            let index = *index as usize;
+            Some((loaded.get(index)?, imports.get(index)?))
+        };
+        let files: Vec<File> = order
+            .iter()
+            .filter_map(pick)
+            .map(|(file, imports)| File {
+                name: Arc::clone(&file.name),
+                bytes: file.bytes.clone(),
+                imports: imports.iter().map(|index| placed(*index)).collect(),
+            })
+            .collect();
+        symbols
+            .0
+            .values_mut()
+            .for_each(|file| *file = placed(*file));
+        for numbers in extensions.values_mut() {
+            numbers
+                .iter_mut()
+                .for_each(|(_, file)| *file = placed(*file));
+            numbers.sort_unstable();
+            numbers.dedup_by_key(|(number, _)| *number);
+        }
+        let by_name = (0..)
+            .zip(&files)
+            .map(|(at, file)| (Arc::clone(&file.name), at))
+            .collect();
+        Self {
+            files,
+            by_name,
+            symbols,
+            extensions,
+            services,
+        }
+    }
+}
+
+impl Symbols {
+    /// Remembers `scope.name`; of two files that declare it the first counts.
+    pub(super) fn add(&mut self, scope: &str, name: &str, file: u32) {
+        let hash = if scope.is_empty() {
+            hash(START, name)
+        } else {
+            hash(hash(hash(START, scope), "."), name)
+        };
+        self.0.entry(hash).or_insert(file);
+    }
+
+    fn find(&self, full_name: &str) -> Option<u32> {
+        self.0.get(&hash(START, full_name)).copied()
+    }
+}
+
+/// FNV-1a, which hashes a name in parts as it does the whole.
+fn hash(state: u64, text: &str) -> u64 {
+    const PRIME: u64 = 0x0100_0000_01b3;
+    text.bytes().fold(state, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+    })
+}
+
+/// Where FNV-1a begins.
+const START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// An order of all files in which a file stands after those it imports; a cycle, which no
+/// compiler writes, is cut where it is entered.
+fn imports_first(imports: &[Vec<u32>]) -> Vec<u32> {
+    let mut seen = vec![false; imports.len()];
+    let mut order = Vec::with_capacity(imports.len());
+    // Files that are entered, each with the number of its imports already looked at.
+    let mut stack: Vec<(u32, usize)> = Vec::new();
+    let mut enter = |index: u32, stack: &mut Vec<(u32, usize)>| {
+        if let Some(seen @ false) = seen.get_mut(index as usize) {
+            *seen = true;
+            stack.push((index, 0));
+        }
+    };
+    for (index, _) in (0..).zip(imports) {
+        enter(index, &mut stack);
+        while let Some((file, next)) = stack.last_mut() {
+            let import = imports
+                .get(*file as usize)
+                .and_then(|imports| imports.get(*next));
+            *next += 1;
+            match import {
+                Some(import) => enter(*import, &mut stack),
+                None => order.extend(stack.pop().map(|(file, _)| file)),
+            }
+        }
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Symbols, imports_first};
+
+    #[test]
+    fn imports_stand_before_what_imports_them() {
+        let rows: &[(&[&[u32]], &[u32])] = &[
+            (&[], &[]),
+            (&[&[1], &[]], &[1, 0]),
+            (&[&[1, 2], &[2], &[]], &[2, 1, 0]),
+            (&[&[], &[0], &[0, 1]], &[0, 1, 2]),
+            (&[&[1], &[0]], &[1, 0]),
+            (&[&[0]], &[0]),
+            (&[&[7]], &[0]),
+        ];
+        for (imports, expected) in rows {
+            let imports: Vec<Vec<u32>> = imports.iter().map(|list| list.to_vec()).collect();
+            assert_eq!(imports_first(&imports), *expected, "{imports:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_chain_of_imports_needs_no_deep_stack() {
+        let imports: Vec<Vec<u32>> = (1..=100_000).map(|next| vec![next]).collect();
+        assert_eq!(imports_first(&imports).len(), 100_000);
+    }
+
+    #[test]
+    fn a_symbol_is_found_however_it_was_put_together() {
+        let mut symbols = Symbols::default();
+        symbols.add("a.b", "C", 1);
+        symbols.add("a", "b.C", 2);
+        symbols.add("", "D", 3);
+        assert_eq!(symbols.find("a.b.C"), Some(1));
+        assert_eq!(symbols.find("D"), Some(3));
+        assert_eq!(symbols.find("a.b"), None);
     }
 }

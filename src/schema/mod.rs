@@ -11,11 +11,23 @@ pub mod builtin;
 pub mod compile;
 pub mod descriptor;
 pub mod features;
+mod field_path;
 pub mod files;
-pub mod http_rule;
+mod http_rule;
+mod load;
+mod method;
+mod name;
+mod place;
 pub mod plan;
 pub mod policy;
 pub mod problem;
+mod routing;
+mod rules;
+mod selector;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use name::nearest;
 
 use std::fmt;
 use std::sync::Arc;
@@ -124,6 +136,13 @@ pub enum Idempotency {
     NoSideEffects,
     /// Safe to repeat.
     Idempotent,
+}
+
+impl Method {
+    /// `pkg.Service.Method`, as selectors and problems have it.
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.service, self.name)
+    }
 }
 
 impl StreamKind {

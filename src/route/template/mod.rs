@@ -14,7 +14,7 @@
 
 mod parse;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use std::fmt;
 

@@ -18,8 +18,6 @@
 //! ```
 
 mod lookup;
-#[cfg(test)]
-mod naive;
 mod split;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,394 @@
+//! The second pass: the fields of every message and the values of every enum of a file.
+//!
+//! What cannot be resolved is left out and reported: a message without one of its fields still
+//! serves, as if the field were unknown.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::declare::Declared;
+use super::field::{Missing, Refusal};
+use super::{Cardinality, Field, Message, MessageId, Tables, TypeId};
+use crate::schema::descriptor::{
+    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
+    OneofDescriptorProto,
+};
+use crate::schema::features::Features;
+use crate::schema::files::Index;
+use crate::schema::load::Loaded;
+use crate::schema::name::{self, Interner};
+use crate::schema::place::step;
+use crate::schema::problem::{Location, Problem};
+
+/// What the second pass needs besides the file at hand.
+#[derive(Debug, Default)]
+pub(in crate::schema) struct Definitions {
+    /// What the first pass found, filled in.
+    pub(in crate::schema) declared: Declared,
+    /// Extensions, not yet among the fields of what they extend.
+    pub(super) extensions: Vec<Extension>,
+    /// Number and file by the full name of the extended message, for reflection.
+    extension_files: FxHashMap<Arc<str>, Vec<(i32, u32)>>,
+    pub(super) interner: Interner,
+}
+
+/// An extension and the message it belongs to.
+#[derive(Debug)]
+pub(super) struct Extension {
+    pub(super) extendee: MessageId,
+    pub(super) field: Field,
+    pub(super) place: Location,
+}
+
+/// One file on its way through the second pass.
+pub(super) struct Pass<'a> {
+    pub(super) definitions: &'a mut Definitions,
+    pub(super) file: &'a Loaded,
+    pub(super) path: Vec<i32>,
+    pub(super) missing: Missing,
+    pub(super) problems: &'a mut Vec<Problem>,
+}
+
+/// The oneofs of one message as the tables have them.
+pub(super) struct Oneofs<'a> {
+    protos: &'a [OneofDescriptorProto],
+    /// Index into [`Message::oneofs`] by declared index; `None` for synthetic ones.
+    real: Vec<Option<u16>>,
+}
+
+impl Definitions {
+    /// Takes in the definitions of one file; `true` when all its types could be resolved.
+    pub(in crate::schema) fn define(
+        &mut self,
+        file: &Loaded,
+        proto: &FileDescriptorProto,
+        problems: &mut Vec<Problem>,
+    ) -> bool {
+        let mut pass = Pass {
+            definitions: self,
+            file,
+            path: Vec::new(),
+            missing: Missing::default(),
+            problems,
+        };
+        let scope = &*file.package;
+        for (at, message) in (0..).zip(&proto.message_type) {
+            pass.inside([step::FILE_MESSAGE, at], |pass| {
+                pass.message(scope, message, file.features);
+            });
+        }
+        for (at, enumeration) in (0..).zip(&proto.enum_type) {
+            pass.inside([step::FILE_ENUM, at], |pass| {
+                pass.enumeration(scope, enumeration, file.features);
+            });
+        }
+        for (at, extension) in (0..).zip(&proto.extension) {
+            pass.inside([step::FILE_EXTENSION, at], |pass| {
+                pass.extension(scope, extension, file.features);
+            });
+        }
+        let all = pass.missing.is_empty();
+        let missing = std::mem::take(&mut pass.missing);
+        missing.report(file, pass.problems);
+        all
+    }
+}
+
+// === impl Pass ===
+
+impl Pass<'_> {
+    pub(super) fn inside(&mut self, steps: [i32; 2], work: impl FnOnce(&mut Self)) {
+        let depth = self.path.len();
+        self.path.extend(steps);
+        work(self);
+        self.path.truncate(depth);
+    }
+
+    pub(super) fn place(&self) -> Location {
+        self.file.places.at(&self.path)
+    }
+
+    pub(super) fn error(&mut self, message: String) {
+        self.problems.push(Problem::error(self.place(), message));
+    }
+
+    /// The table entry that this declaration fills; `None` when another one of its name does.
+    fn own_message(&mut self, full: &str) -> Option<MessageId> {
+        let declared = &mut self.definitions.declared;
+        let id = declared.tables.find_message(full)?;
+        let owner = declared.messages.get_mut(id.0 as usize)?;
+        let mine = owner.file == self.file.index && !owner.defined;
+        owner.defined |= mine;
+        mine.then_some(id)
+    }
+
+    fn message(&mut self, scope: &str, proto: &DescriptorProto, outer: Features) {
+        let full = name::join(scope, proto.name());
+        let Some(id) = self.own_message(&full) else {
+            return;
+        };
+        let options = proto.options.as_ref();
+        let features = outer.with(options.and_then(|options| options.features.as_ref()));
+        let oneofs = Oneofs::new(proto);
+        let fields = self.fields(&full, proto, &oneofs, features);
+        let names = index_names(&fields, |name, winner, loser| {
+            self.problems
+                .push(json_clash(self.place(), &full, name, winner, loser));
+        });
+        let oneofs = oneofs.names();
+        if let Some(message) = self.definitions.table(id) {
+            message.fields = fields.into();
+            message.names = names;
+            message.oneofs = oneofs;
+        }
+        for (at, nested) in (0..).zip(&proto.nested_type) {
+            self.inside([step::MESSAGE_NESTED, at], |pass| {
+                pass.message(&full, nested, features);
+            });
+        }
+        for (at, nested) in (0..).zip(&proto.enum_type) {
+            self.inside([step::MESSAGE_ENUM, at], |pass| {
+                pass.enumeration(&full, nested, features);
+            });
+        }
+        for (at, extension) in (0..).zip(&proto.extension) {
+            self.inside([step::MESSAGE_EXTENSION, at], |pass| {
+                pass.extension(&full, extension, features);
+            });
+        }
+    }
+
+    fn fields(
+        &mut self,
+        full: &str,
+        proto: &DescriptorProto,
+        oneofs: &Oneofs<'_>,
+        features: Features,
+    ) -> Vec<Field> {
+        let mut fields: Vec<Field> = Vec::with_capacity(proto.field.len());
+        let mut numbers = FxHashSet::default();
+        let mut names = FxHashSet::default();
+        for (at, field) in (0..).zip(&proto.field) {
+            self.inside([step::MESSAGE_FIELD, at], |pass| {
+                let built = pass.field(full, field, oneofs, features);
+                let built = built.and_then(|built| {
+                    if fields.len() >= usize::from(u16::MAX) {
+                        Err(Refusal::TooMany)
+                    } else if !numbers.insert(built.number) {
+                        Err(Refusal::NumberTaken(built.number))
+                    } else if !names.insert(Arc::clone(&built.name)) {
+                        Err(Refusal::NameTaken)
+                    } else {
+                        Ok(built)
+                    }
+                });
+                match built {
+                    Ok(field) => fields.push(field),
+                    Err(refusal) => pass.refuse(full, field, refusal),
+                }
+            });
+        }
+        fields.sort_unstable_by_key(|field| field.number);
+        fields
+    }
+
+    fn extension(&mut self, scope: &str, proto: &FieldDescriptorProto, features: Features) {
+        let find = |name: &str| self.definitions.declared.tables.find_message(name);
+        let extendee = proto.extendee();
+        let Some(id) = name::resolve(extendee, scope, find) else {
+            let extendee = extendee.trim_start_matches('.');
+            // Custom options need no descriptor of what they extend: nobody reads them here.
+            let is_option =
+                extendee.starts_with("google.protobuf.") && extendee.ends_with("Options");
+            if !is_option {
+                self.problems.push(Problem::warning(
+                    self.place(),
+                    format!(
+                        "extension `{}` extends `{}`, which no loaded file declares",
+                        name::show(&name::join(scope, proto.name())),
+                        name::show(extendee),
+                    ),
+                ));
+            }
+            self.note_extension(&extendee.to_owned().into(), proto.number());
+            return;
+        };
+        let full = Arc::clone(&self.definitions.declared.tables.message(id).full_name);
+        self.note_extension(&full, proto.number());
+        match self.field(scope, proto, &Oneofs::none(), features) {
+            Ok(mut field) => {
+                let name = format!("[{}]", name::join(scope, &field.name));
+                field.name = self.definitions.interner.share(&name);
+                field.json_name = Arc::clone(&field.name);
+                field.presence = field.cardinality == Cardinality::Singular;
+                let place = self.place();
+                self.definitions.extensions.push(Extension {
+                    extendee: id,
+                    field,
+                    place,
+                });
+            }
+            Err(refusal) => self.refuse(scope, proto, refusal),
+        }
+    }
+
+    fn note_extension(&mut self, extendee: &Arc<str>, number: i32) {
+        let files = &mut self.definitions.extension_files;
+        let numbers = files.entry(Arc::clone(extendee)).or_default();
+        numbers.push((number, self.file.index));
+    }
+
+    fn enumeration(&mut self, scope: &str, proto: &EnumDescriptorProto, outer: Features) {
+        let full = name::join(scope, proto.name());
+        let definitions = &mut *self.definitions;
+        let Some(TypeId::Enum(id)) = definitions.declared.tables.find(&full) else {
+            return;
+        };
+        match definitions.declared.enums.get_mut(id.0 as usize) {
+            Some(owner) if owner.file == self.file.index && !owner.defined => owner.defined = true,
+            Some(_) | None => return,
+        }
+        let options = proto.options.as_ref();
+        let features = outer.with(options.and_then(|options| options.features.as_ref()));
+        let Some(table) = definitions.declared.tables.enums.get_mut(id.0 as usize) else {
+            return;
+        };
+        table.closed = features.closed_enums;
+        let mut values = Vec::with_capacity(proto.value.len());
+        let mut twice = Vec::new();
+        for (at, value) in (0..).zip(&proto.value) {
+            let name = definitions.interner.share(value.name());
+            if table.by_name.contains_key(&name) {
+                twice.push((at, name));
+                continue;
+            }
+            table.by_name.insert(Arc::clone(&name), value.number());
+            if let Ok(index) = u32::try_from(values.len()) {
+                table.by_number.entry(value.number()).or_insert(index);
+            }
+            values.push((name, value.number()));
+        }
+        table.values = values.into();
+        if proto.value.is_empty() {
+            self.error(format!("enum `{full}` has no values"));
+        }
+        for (at, name) in twice {
+            self.inside([step::ENUM_VALUE, at], |pass| {
+                let name = name::show(&name);
+                pass.error(format!("enum `{full}` has two values called `{name}`"));
+            });
+        }
+    }
+}
+
+impl Definitions {
+    /// The tables, and what reflection needs to know.
+    pub(in crate::schema) fn into_parts(self) -> (Tables, Index) {
+        let index = Index {
+            symbols: self.declared.symbols,
+            extensions: self.extension_files,
+        };
+        (self.declared.tables, index)
+    }
+
+    fn table(&mut self, id: MessageId) -> Option<&mut Message> {
+        self.declared.tables.messages.get_mut(id.0 as usize)
+    }
+}
+
+fn json_clash(place: Location, full: &str, name: &str, winner: &Field, loser: &Field) -> Problem {
+    let (winner, loser) = (&winner.name, &loser.name);
+    Problem::warning(
+        place,
+        format!(
+            "in JSON `{}` names both `{winner}` and `{loser}` of `{full}`",
+            name::show(name)
+        ),
+    )
+    .with_note(None, format!("it is read as `{winner}`"))
+    .with_help("give one of the fields a json_name of its own")
+}
+
+/// Index into `fields` by each of their names. `clash` is told of every name that two fields
+/// have, the one that gets it first; a JSON name comes before a proto name, as in protobuf's own
+/// parsers.
+pub(super) fn index_names(
+    fields: &[Field],
+    mut clash: impl FnMut(&str, &Field, &Field),
+) -> FxHashMap<Arc<str>, u16> {
+    let mut names: FxHashMap<Arc<str>, u16> = FxHashMap::default();
+    names.reserve(fields.len());
+    let by_json = (0..).zip(fields).map(|(at, field)| (at, &field.json_name));
+    let by_proto = (0..).zip(fields).map(|(at, field)| (at, &field.name));
+    for (at, name) in by_json.chain(by_proto) {
+        let first = *names.entry(Arc::clone(name)).or_insert(at);
+        if first == at {
+            continue;
+        }
+        let pair = (fields.get(usize::from(first)), fields.get(usize::from(at)));
+        if let (Some(winner), Some(loser)) = pair {
+            clash(name, winner, loser);
+        }
+    }
+    names
+}
+
+// === impl Oneofs ===
+
+impl<'a> Oneofs<'a> {
+    /// A oneof whose only member is a proto3 `optional` field is that field's presence and
+    /// nothing that anybody declared.
+    fn new(proto: &'a DescriptorProto) -> Self {
+        let mut members = vec![(0_usize, false); proto.oneof_decl.len()];
+        for field in &proto.field {
+            let index = field
+                .oneof_index
+                .and_then(|index| usize::try_from(index).ok());
+            if let Some(member) = index.and_then(|index| members.get_mut(index)) {
+                member.0 += 1;
+                member.1 |= field.proto3_optional();
+            }
+        }
+        let mut next = 0_u16;
+        let real = members
+            .iter()
+            .map(|member| {
+                if *member == (1, true) || next == u16::MAX {
+                    return None;
+                }
+                next += 1;
+                Some(next - 1)
+            })
+            .collect();
+        Self {
+            protos: &proto.oneof_decl,
+            real,
+        }
+    }
+
+    fn none() -> Self {
+        Self {
+            protos: &[],
+            real: Vec::new(),
+        }
+    }
+
+    /// The oneof of a field: its declaration, and its index unless it is synthetic.
+    pub(super) fn of(
+        &self,
+        field: &FieldDescriptorProto,
+    ) -> Option<(&'a OneofDescriptorProto, Option<u16>)> {
+        let index = usize::try_from(field.oneof_index?).ok()?;
+        Some((self.protos.get(index)?, *self.real.get(index)?))
+    }
+
+    fn names(&self) -> Box<[Box<str>]> {
+        self.protos
+            .iter()
+            .zip(&self.real)
+            .filter(|(_, real)| real.is_some())
+            .map(|(proto, _)| proto.name().into())
+            .collect()
+    }
+}
