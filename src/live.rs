@@ -10,6 +10,7 @@
 //! assert_eq!((*pinned, *live.load()), (1, 2));
 //! ```
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -27,6 +28,12 @@ impl<T> Live<T> {
     /// The value of this moment; it stays as it is however often a new one is published.
     pub fn load(&self) -> Arc<T> {
         self.0.load_full()
+    }
+
+    /// A short look at the value of this moment, which does not touch what other threads share.
+    /// Do not hold it across a poll: [`load`](Self::load) is for keeping.
+    pub fn peek(&self) -> impl Deref<Target = Arc<T>> {
+        self.0.load()
     }
 
     /// Replaces the value for all later readers.

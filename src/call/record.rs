@@ -15,6 +15,9 @@ use crate::schema::{BindingId, MethodId, Schema};
 
 /// Takes the records of finished calls. It must never block.
 pub trait Sink: Send + Sync {
+    /// One call begins.
+    fn started(&self) {}
+
     /// One call is over.
     fn finished(&self, record: &CallRecord);
 }
@@ -122,6 +125,7 @@ impl CallRecord {
 impl Record {
     /// Starts remembering.
     pub fn new(record: CallRecord, sink: Arc<dyn Sink>) -> Self {
+        sink.started();
         Self(Rc::new(Shared {
             record: RefCell::new(record),
             sink,

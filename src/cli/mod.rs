@@ -1,1 +1,7 @@
 //! The subcommands.
+
+pub mod args;
+pub mod exit;
+pub mod probe;
+
+pub use args::{Args, Command, Stop, TableFormat};

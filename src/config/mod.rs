@@ -1,1 +1,160 @@
-//! Settings, their overlays and their validation.
+//! The configuration: [`load`] reads it, checks it whole and resolves it to a [`Config`].
+//!
+//! ```text
+//! defaults.yaml + sidegate.yaml + SIDEGATE_ variables + flags   (layers, each checked by itself)
+//!     -> one tree of sound values, each with its origin
+//!     -> Settings (types; their docs are the manual)
+//!     -> Config (everything resolved; nothing is parsed or looked up at request time)
+//! ```
+//!
+//! All problems are told, not the first, each with file, line and column or with the name of the
+//! variable or flag. The configuration knows the modules it configures; none of them knows it.
+//! Nothing is printed here.
+//!
+//! ```
+//! let input = sidegate::config::Input {
+//!     flags: vec![("--listen", vec!["nowhere".to_owned()])],
+//!     ..Default::default()
+//! };
+//! let (config, problems) = sidegate::config::load(&input);
+//! assert!(config.is_none());
+//! assert!(problems[0].to_string().starts_with("--listen: error: `listen` must be an address"));
+//! ```
+
+mod check;
+mod conflicts;
+mod later;
+mod load;
+mod machine;
+mod overlay;
+mod reference;
+mod resolve;
+pub mod settings;
+#[cfg(test)]
+mod tests;
+mod tree;
+pub mod values;
+mod words;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::schema::compile::{AutoMapping, Conflicts, RulesMode};
+use crate::schema::policy::Policies;
+use settings::{AccessLog, LogFormat, LogLevel, Settings};
+use values::{Network, UpstreamUrl};
+
+pub use load::load;
+pub use overlay::{Input, SWITCHES, Switch};
+pub use reference::json_schema;
+pub use resolve::Selected;
+pub use tree::{Branch, Given, Origin, Source, Tree};
+
+/// A configuration that was checked whole, with everything resolved.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where clients are served.
+    pub listen: SocketAddr,
+    /// Where operators are served.
+    pub admin: Option<SocketAddr>,
+    /// Where probes and scrapers are served.
+    pub ops: Option<SocketAddr>,
+    /// Where the schema comes from.
+    pub sources: Sources,
+    /// How the schema is made.
+    pub rules: Rules,
+    /// What holds for which method.
+    pub policies: Policies,
+    /// The selectors of `routes`, so that one which selects nothing can be told.
+    pub selected: Vec<Selected>,
+    /// Where the application is.
+    pub upstream: Upstream,
+    /// Limits towards clients.
+    pub edge: Edge,
+    /// Worker threads.
+    pub workers: usize,
+    /// What is told.
+    pub telemetry: Telemetry,
+    /// How long running calls may go on after a signal to stop.
+    pub drain_timeout: Duration,
+    /// The settings as given, defaults filled in.
+    pub settings: Settings,
+    /// The same as values, each with its origin.
+    pub tree: Tree,
+}
+
+/// Where the schema comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sources {
+    /// Files and directories; `proto` when none is given and it exists.
+    pub proto: Vec<PathBuf>,
+    /// More import roots.
+    pub include: Vec<PathBuf>,
+    /// Files with a `FileDescriptorSet`.
+    pub descriptor_sets: Vec<PathBuf>,
+    /// Service YAML files.
+    pub http_rules: Vec<PathBuf>,
+    /// Whether the application is asked.
+    pub reflection: bool,
+    /// How often it is asked again.
+    pub reflection_interval: Option<Duration>,
+}
+
+/// How the schema is made, besides its policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// `rest.rules_mode`.
+    pub mode: RulesMode,
+    /// `rest.auto`.
+    pub auto: AutoMapping,
+    /// `rest.conflicts`.
+    pub conflicts: Conflicts,
+    /// `schema.unknown_methods: allow`.
+    pub allow_unknown_methods: bool,
+}
+
+/// Where the application is and how it is connected to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// What it is called.
+    pub name: Box<str>,
+    /// Where it is.
+    pub url: UpstreamUrl,
+    /// How long a connection may take to come about.
+    pub connect_timeout: Duration,
+}
+
+/// Limits towards clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Bytes of the head of a request.
+    pub head_bytes: usize,
+    /// Headers of a request.
+    pub headers: usize,
+    /// Bytes of the URI.
+    pub uri_bytes: usize,
+    /// Calls at one time on one connection.
+    pub streams: u32,
+    /// Connections at one time; `None` for what suits the machine.
+    pub connections: Option<usize>,
+    /// How long a new connection may say nothing.
+    pub first_byte: Duration,
+    /// How long the head of a request may take.
+    pub head_timeout: Duration,
+    /// How long a connection without a call is kept.
+    pub keep_alive: Duration,
+    /// Whose `x-forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// What is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// The form of logs.
+    pub log_format: LogFormat,
+    /// Where access logs go.
+    pub access_log: AccessLog,
+    /// What the gateway tells about itself.
+    pub log_level: LogLevel,
+}

@@ -1,1 +1,151 @@
 //! The far side: connections to the application.
+//!
+//! It speaks HTTP/2 through the `h2` crate itself, so that it decides what is read when: every
+//! answer is taken off the shared connection at once and waits in a bounded buffer of its own
+//! call. It never knows which protocol the client spoke, and it never decides about deadlines or
+//! retries other than the unseen one of a call that the application surely never saw (E6).
+//!
+//! ```no_run
+//! use sidegate::upstream::{Params, Target, Upstreams};
+//!
+//! let params = Params::new(Target::parse("http://127.0.0.1:50051").unwrap());
+//! // On a worker's runtime; the clone shares its connections.
+//! let upstreams = Upstreams::new(params);
+//! let service = upstreams.clone();
+//! ```
+
+mod answer;
+mod connect;
+mod connection;
+mod drained;
+mod exchange;
+mod fault;
+mod incoming;
+mod outgoing;
+mod pool;
+mod request;
+mod target;
+
+use std::fmt;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub use target::Target;
+
+use crate::call::{Call, Fault, LocalFuture, Reply};
+use crate::life::ready::Ready;
+use crate::life::task::{self, Task};
+
+/// What the connections to the application are made with.
+#[derive(Clone, Debug)]
+pub struct Params {
+    /// Where the application listens.
+    pub target: Target,
+    /// How long connecting may take, and how long a call waits for a place on a connection.
+    pub connect_timeout: Duration,
+    /// How long sent bytes may stay without an answer of the far side's kernel.
+    pub user_timeout: Duration,
+    /// A waiting call asks whether the connection lives after this much silence.
+    pub ping_after: Duration,
+    /// How long the application may take to answer that.
+    pub ping_timeout: Duration,
+    /// The least time between two questions in one silence.
+    pub ping_again: Duration,
+    /// What the application may send on a stream before the client has read it, in bytes.
+    pub stream_window: u32,
+    /// The same for all streams of a connection; much larger, or one client could stop all.
+    pub connection_window: u32,
+    /// The largest header block or trailers taken from the application, in bytes.
+    pub max_header_list: u32,
+    /// Another connection is made when each has this many streams.
+    pub streams_per_connection: usize,
+    /// The most connections of a worker, for unary calls and again for streams.
+    pub max_connections: usize,
+    /// The most calls that wait for a place at the same time.
+    pub max_waiting: usize,
+    /// A connection takes no new calls when it is about this old.
+    pub max_age: Duration,
+    /// The pause after the first failed attempt to connect; it doubles with each further one.
+    pub backoff_min: Duration,
+    /// The longest pause between attempts to connect.
+    pub backoff_max: Duration,
+    /// A call younger than this is not reset at once when its client leaves.
+    pub reset_age: Duration,
+}
+
+impl Params {
+    /// The safe defaults.
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            connect_timeout: Duration::from_secs(5),
+            user_timeout: Duration::from_secs(10),
+            ping_after: Duration::from_secs(10),
+            ping_timeout: Duration::from_secs(5),
+            ping_again: Duration::from_secs(300),
+            stream_window: 64 << 10,
+            connection_window: 64 << 20,
+            max_header_list: 128 << 10,
+            streams_per_connection: 100,
+            max_connections: 64,
+            max_waiting: 1024,
+            max_age: Duration::from_secs(3600),
+            backoff_min: Duration::from_millis(10),
+            backoff_max: Duration::from_millis(250),
+            reset_age: Duration::from_millis(25),
+        }
+    }
+}
+
+/// One worker's connections to the application, as a service; clones share them.
+#[derive(Clone)]
+pub struct Upstreams {
+    pool: Rc<pool::Pool>,
+}
+
+impl Upstreams {
+    /// No connection yet; the first call makes one.
+    pub fn new(params: Params) -> Self {
+        Self {
+            pool: pool::Pool::new(params),
+        }
+    }
+
+    /// Counts connections that were made: a change says that the application may have been
+    /// started anew.
+    pub fn connected(&self) -> watch::Receiver<u64> {
+        self.pool.made()
+    }
+
+    /// Keeps a connection even when nobody calls, and says that the application is
+    /// reached while there is one. It stops when the task is dropped.
+    pub fn keep_connected(&self, ready: Ready) -> Task<()> {
+        let pool = Rc::clone(&self.pool);
+        task::spawn_local("watch the app", pool::keep_connected(pool, ready))
+    }
+}
+
+impl tower::Service<Call> for Upstreams {
+    type Response = Reply;
+    type Error = Fault;
+    type Future = LocalFuture<Result<Reply, Fault>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, call: Call) -> Self::Future {
+        Box::pin(exchange::exchange(Rc::clone(&self.pool), call))
+    }
+}
+
+impl fmt::Debug for Upstreams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstreams")
+            .field("target", &self.pool.params.target)
+            .finish_non_exhaustive()
+    }
+}

@@ -3,4 +3,7 @@
 //! Everything here is sans-IO and pure: bytes in, bytes or values out, no clock, no tokio, and
 //! no panic on any input.
 
+pub mod compress;
+pub mod frame;
 pub mod percent;
+pub mod timeout;

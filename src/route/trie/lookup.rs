@@ -18,6 +18,7 @@ use super::Span;
 use super::Spans;
 use super::Trie;
 use super::split::SplitPath;
+use crate::route::path;
 
 /// Leaves that fit the path but not the method.
 type Refused<'t, T> = SmallVec<[&'t Leaf<T>; 4]>;
@@ -28,19 +29,24 @@ pub(super) fn find<'t, T>(
     raw_path: &str,
     options: LookupOptions,
 ) -> Lookup<'t, T> {
-    let Some(mut path) = SplitPath::new(raw_path, options.ignore_trailing_slash) else {
-        return Lookup::NotFound;
+    let raw_path = match raw_path.strip_suffix('/') {
+        Some(shorter) if options.ignore_trailing_slash && !shorter.is_empty() => shorter,
+        _ => raw_path,
     };
     let mut refused = Refused::new();
-    if let Some(verb) = path.detach_verb() {
-        if trie.verbs.contains(&*verb)
-            && let Some(found) = walk(trie, http_method, &path, Some(&verb), &mut refused)
-        {
-            return Lookup::Match(found);
-        }
-        path.attach_verb(options.ignore_trailing_slash);
+    // A verb is worth a look only when some rule has it (R5).
+    if let Some((before, verb)) = raw_path.rsplit_once(':')
+        && !verb.contains('/')
+        && let verb = path::normal(verb)
+        && trie.verbs.contains(&*verb)
+        && let Some(path) = SplitPath::new(before)
+        && let Some(found) = walk(trie, http_method, &path, Some(&verb), &mut refused)
+    {
+        return Lookup::Match(found);
     }
-    match walk(trie, http_method, &path, None, &mut refused) {
+    let found = SplitPath::new(raw_path)
+        .and_then(|path| walk(trie, http_method, &path, None, &mut refused));
+    match found {
         Some(found) => Lookup::Match(found),
         None => refuse(&refused),
     }
@@ -146,8 +152,8 @@ impl<'t, T> Walk<'t, '_, T> {
         found
     }
 
-    /// Goes on from a `**` whose first segment is `at`: what follows it decides before how much
-    /// it takes, and less is tried before more. A template that ends with it comes last.
+    /// Goes on from a `**` whose first segment is `at`: what directly follows it decides before
+    /// how much it takes, and less is tried before more. A template that ends with it comes last.
     fn double_star(&mut self, index: u32, at: usize) -> Option<&'t T> {
         let node = self.trie.node(index);
         let all = self.path.len();

@@ -18,6 +18,8 @@
 //! ```
 
 mod lookup;
+#[cfg(test)]
+mod naive;
 mod split;
 #[cfg(test)]
 mod tests;

@@ -12,44 +12,33 @@ use crate::route::path;
 pub(super) struct SplitPath<'p> {
     raw: &'p str,
     segments: SmallVec<[Span; 16]>,
-    /// The normal forms of the segments, when they are not all normal already.
-    normal: Vec<Cow<'p, str>>,
-    is_normal: bool,
+    /// The normal forms of the segments, unless the whole path is normal already.
+    normal: Option<Vec<Cow<'p, str>>>,
 }
 
 impl<'p> SplitPath<'p> {
     /// Splits a path that starts with a slash; `/` alone has no segments.
-    pub(super) fn new(raw: &'p str, ignore_trailing_slash: bool) -> Option<Self> {
+    pub(super) fn new(raw: &'p str) -> Option<Self> {
+        // Every place in the path fits a span when the last one does.
         u32::try_from(raw.len()).ok()?;
-        let mut tail = raw.strip_prefix('/')?;
-        if ignore_trailing_slash {
-            tail = tail.strip_suffix('/').unwrap_or(tail);
-        }
-        let mut path = Self {
-            raw,
-            segments: SmallVec::new(),
-            normal: Vec::new(),
-            is_normal: path::is_all_normal(raw),
-        };
+        let tail = raw.strip_prefix('/')?;
+        let mut segments = SmallVec::new();
         if !tail.is_empty() {
-            path.split(tail.as_bytes());
+            let mut start = 1;
+            for slash in memchr::memchr_iter(b'/', tail.as_bytes()) {
+                segments.push(span(start, slash + 1));
+                start = slash + 2;
+            }
+            segments.push(span(start, raw.len()));
         }
-        Some(path)
-    }
-
-    fn split(&mut self, tail: &[u8]) {
-        let mut start = 1;
-        for slash in memchr::memchr_iter(b'/', tail) {
-            self.segments.push(span(start, slash + 1));
-            start = slash + 2;
-        }
-        self.segments.push(span(start, tail.len() + 1));
-        if !self.is_normal {
-            let all = self.segments.iter();
-            self.normal = all
-                .map(|span| path::normal(text(self.raw, *span)))
-                .collect();
-        }
+        let normalize = |span: &Span| path::normal(text(raw, *span));
+        let normal =
+            (!path::is_all_normal(raw)).then(|| segments.iter().map(normalize).collect::<Vec<_>>());
+        Some(Self {
+            raw,
+            segments,
+            normal,
+        })
     }
 
     /// How many segments there are.
@@ -60,9 +49,9 @@ impl<'p> SplitPath<'p> {
     /// The span and the normal form of a segment.
     pub(super) fn get(&self, at: usize) -> Option<(Span, &str)> {
         let span = *self.segments.get(at)?;
-        let normal = match self.is_normal {
-            true => text(self.raw, span),
-            false => self.normal.get(at)?,
+        let normal = match &self.normal {
+            None => text(self.raw, span),
+            Some(normal) => normal.get(at)?,
         };
         Some((span, normal))
     }
@@ -78,25 +67,6 @@ impl<'p> SplitPath<'p> {
             _ => Span::NOTHING,
         }
     }
-
-    /// Takes `:verb` off the last segment (R5) and returns the verb in its normal form.
-    pub(super) fn detach_verb(&mut self) -> Option<Cow<'p, str>> {
-        let last = self.segments.last_mut()?;
-        let (before, verb) = text(self.raw, *last).rsplit_once(':')?;
-        last.end = last.start + u32::try_from(before.len()).ok()?;
-        if let Some(normal) = self.normal.last_mut() {
-            *normal = path::normal(before);
-        }
-        Some(path::normal(verb))
-    }
-
-    /// Makes the colon data again.
-    pub(super) fn attach_verb(&mut self, ignore_trailing_slash: bool) {
-        // The segments before the last one stay; it is cheap enough to begin anew.
-        if let Some(path) = Self::new(self.raw, ignore_trailing_slash) {
-            *self = path;
-        }
-    }
 }
 
 fn text(raw: &str, span: Span) -> &str {
@@ -106,10 +76,33 @@ fn text(raw: &str, span: Span) -> &str {
 }
 
 fn span(start: usize, end: usize) -> Span {
-    // The whole path was measured: both fit.
     let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     Span {
         start: narrow(start),
         end: narrow(end),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ordinary_path_needs_no_memory() {
+        let path = SplitPath::new("/v1/projects/p-1/locations/eu~1/keys/k:1@2/versions/3").unwrap();
+        assert_eq!(path.len(), 9);
+        assert!(path.normal.is_none() && !path.segments.spilled());
+    }
+
+    #[test]
+    fn segments_are_split_at_raw_slashes() {
+        let path = SplitPath::new("/a%2fb//%7E").unwrap();
+        let texts: Vec<_> = (0..path.len()).map(|at| path.get(at).unwrap().1).collect();
+        assert_eq!(texts, ["a%2Fb", "", "~"]);
+        assert_eq!(path.span(0, 2).range(), Some(1..7));
+        assert_eq!(path.span(1, 2).range(), Some(7..7));
+        assert_eq!(path.span(1, 1).range(), None);
+        assert_eq!(SplitPath::new("/").unwrap().len(), 0);
+        assert!(SplitPath::new("a").is_none());
     }
 }

@@ -181,3 +181,142 @@ fn empty_segments_and_trailing_slashes_count() {
         ],
     );
 }
+
+#[test]
+fn what_directly_follows_a_double_star_decides_before_how_much_it_takes() {
+    check(
+        &[
+            "GET /{a=**}/x/{b=**}",
+            "GET /{a=**}/{c}/y",
+            "GET /{a=**}/x/y/z",
+            "GET /{a=**}",
+        ],
+        &[
+            ("GET /x/x/x", r#"GET /{a=**}/x/{b=**} ["", "x/x"]"#),
+            ("GET /1/x/2", r#"GET /{a=**}/x/{b=**} ["1", "2"]"#),
+            ("GET /1/2/y", r#"GET /{a=**}/{c}/y ["1", "2"]"#),
+            ("GET /1/x/y/z", r#"GET /{a=**}/x/y/z ["1"]"#),
+            ("GET /x/x/y/z", r#"GET /{a=**}/x/{b=**} ["", "x/y/z"]"#),
+            ("GET /1/2", r#"GET /{a=**} ["1/2"]"#),
+            ("GET /", r#"GET /{a=**} [""]"#),
+        ],
+    );
+}
+
+#[test]
+fn a_double_star_that_takes_nothing_leaves_no_slash() {
+    check(
+        &[
+            "GET /1/{a=b/**}/c",
+            "GET /2/{a=**/b}/c",
+            "GET /3/{a=b/**/c}",
+            "GET /4/{a=**}/{b}",
+        ],
+        &[
+            ("GET /1/b/c", r#"GET /1/{a=b/**}/c ["b"]"#),
+            ("GET /1/b//c", r#"GET /1/{a=b/**}/c ["b/"]"#),
+            ("GET /2/b/c", r#"GET /2/{a=**/b}/c ["b"]"#),
+            ("GET /2//b/c", r#"GET /2/{a=**/b}/c ["/b"]"#),
+            ("GET /3/b/c", r#"GET /3/{a=b/**/c} ["b/c"]"#),
+            ("GET /4/c", r#"GET /4/{a=**}/{b} ["", "c"]"#),
+        ],
+    );
+}
+
+#[test]
+fn one_shape_is_one_entry_whatever_its_variables_are_called() {
+    let mut trie = Trie::default();
+    let mut put = |method: &str, text: &str| {
+        let template = Template::parse(text).unwrap();
+        trie.entry(method, &template)
+            .replace(text.to_owned())
+            .is_some()
+    };
+    assert!(!put("GET", "/v1/{name=shelves/*}/%61b:get"));
+    assert!(put("GET", "/v1/shelves/{shelf}/ab:g%65t"));
+    assert!(!put("GET", "/v1/shelves/{shelf}/ab"));
+    assert!(!put("PUT", "/v1/shelves/{shelf}/ab:get"));
+    assert!(!put("GET", "/v1/shelves/{shelf=**}/ab:get"));
+}
+
+#[test]
+fn an_empty_entry_counts_for_nothing() {
+    let mut trie: Trie<()> = Trie::default();
+    trie.entry("GET", &Template::parse("/a").unwrap());
+    assert_eq!(trie.find("GET", "/a", STRICT), Lookup::NotFound);
+    assert_eq!(trie.find("PUT", "/a", STRICT), Lookup::NotFound);
+}
+
+#[test]
+fn hostile_tables_and_paths_cost_no_more_than_their_product() {
+    // Without the memory of what was tried, this would take more steps than there are atoms.
+    let rule = format!("GET {}/y", "/**/x/*".repeat(30));
+    let path = format!("{}/z", "/x".repeat(2_000));
+    assert_eq!(outcome(&[&rule], "GET", &path, STRICT), "404");
+    assert_eq!(
+        outcome(&[&rule, "PUT /**"], "GET", &path, STRICT),
+        "405 PUT"
+    );
+    let path = format!("{}/y", "/x".repeat(2_000));
+    assert_eq!(
+        outcome(&[&rule], "GET", &path, STRICT),
+        format!("{rule} []")
+    );
+    let slashes = "/".repeat(60_000);
+    assert_eq!(outcome(&[&rule], "GET", &slashes, STRICT), "404");
+}
+
+#[test]
+fn fifteen_thousand_rules_each_find_their_own() {
+    let mut trie = Trie::default();
+    let rule = |n: usize| {
+        let (api, kind, verb) = (n % 300, n / 300, n % 7);
+        (
+            format!("/v{api}/{{name=projects/*/kinds{kind}/**}}:verb{verb}"),
+            format!("/v{api}/projects/p/kinds{kind}/a:b/c:verb{verb}"),
+            format!("projects/p/kinds{kind}/a:b/c"),
+        )
+    };
+    for n in 0..15_000 {
+        let template = Template::parse(&rule(n).0).unwrap();
+        let entry = trie.entry("POST", &template);
+        assert_eq!(entry.replace((n, template.clone())), None);
+    }
+    for n in 0..15_000 {
+        let (_, path, capture) = rule(n);
+        let Lookup::Match(found) = trie.find("POST", &path, STRICT) else {
+            panic!("{path} is not found");
+        };
+        let (value, template) = found.value;
+        assert_eq!(*value, n);
+        assert!(!found.spans.spilled());
+        let captures: Vec<_> = template.captures(&path, &found.spans).collect();
+        assert_eq!(captures, [capture]);
+    }
+}
+
+#[test]
+fn a_segment_after_a_double_star_goes_before_its_end() {
+    // Firestore publishes this pair; were the end first, the second rule could never be found.
+    check(
+        &[
+            "GET /documents/{name=*/**}",
+            "GET /documents/{parent=*/**}/{collection}",
+        ],
+        &[
+            ("GET /documents/a", r#"GET /documents/{name=*/**} ["a"]"#),
+            (
+                "GET /documents/a/b",
+                r#"GET /documents/{parent=*/**}/{collection} ["a", "b"]"#,
+            ),
+            (
+                "GET /documents/a/b/c",
+                r#"GET /documents/{parent=*/**}/{collection} ["a/b", "c"]"#,
+            ),
+            (
+                "GET /documents/a/b/",
+                r#"GET /documents/{name=*/**} ["a/b/"]"#,
+            ),
+        ],
+    );
+}

@@ -1,0 +1,37 @@
+//! Keys that belong to the product but not to this version: named as such, never as unknown.
+
+/// Paths of keys; `*` stands for any name.
+const PLANNED: &[&str] = &[
+    "auth",
+    "discovery",
+    "egress",
+    "limits.stream_idle",
+    "rest.docs",
+    "rest.update_mask",
+    "routes.*.auth",
+    "routes.*.bind_headers",
+    "routes.*.mirror",
+    "routes.*.response_headers",
+    "routes.*.retry",
+    "routes.*.split",
+    "routes.*.upstream",
+    "telemetry.app_logs",
+    "telemetry.scrape",
+    "telemetry.traces",
+    "tls",
+    "upstreams.*.codecs",
+    "upstreams.*.tls",
+];
+
+/// Whether a path of keys is planned.
+pub(super) fn is_planned(keys: &[String]) -> bool {
+    PLANNED.iter().any(|planned| {
+        let mut planned = planned.split('.');
+        let fits = keys.iter().all(|key| {
+            planned
+                .next()
+                .is_some_and(|name| name == "*" || name == key)
+        });
+        fits && planned.next().is_none()
+    })
+}

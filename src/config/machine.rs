@@ -1,0 +1,170 @@
+//! What the machine gives us: processors by quota, open files, memory. Linux's files, read once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Reads small files of the system; a test brings its own.
+type Read<'a> = &'a dyn Fn(&Path) -> Option<String>;
+
+/// Worker threads that suit the machine: the CPU quota of the cgroup rounded up, and never more
+/// than the processors we may run on.
+pub(super) fn workers() -> usize {
+    let processors = allowed_processors(&read)
+        .or_else(|| std::thread::available_parallelism().ok().map(usize::from));
+    workers_from(cpu_quota(&read), processors)
+}
+
+fn workers_from(quota: Option<usize>, processors: Option<usize>) -> usize {
+    match (quota, processors) {
+        (Some(quota), Some(processors)) => quota.min(processors),
+        (Some(only), None) | (None, Some(only)) => only,
+        (None, None) => 1,
+    }
+    .max(1)
+}
+
+fn read(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+/// Whole processors that hold the quota of every cgroup above us; `None` without a quota.
+fn cpu_quota(read: Read<'_>) -> Option<usize> {
+    let unified = own_directories(read, "", Path::new("/sys/fs/cgroup"));
+    let quotas = unified.iter().filter_map(|directory| {
+        let text = read(&directory.join("cpu.max"))?;
+        let (quota, period) = text.trim().split_once(' ')?;
+        processors(quota, period)
+    });
+    let controlled = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"]
+        .into_iter()
+        .flat_map(|root| own_directories(read, "cpu", Path::new(root)));
+    let older = controlled.filter_map(|directory| {
+        let quota = read(&directory.join("cpu.cfs_quota_us"))?;
+        let period = read(&directory.join("cpu.cfs_period_us"))?;
+        processors(quota.trim(), period.trim())
+    });
+    quotas.min().into_iter().chain(older).min()
+}
+
+/// The directories of our cgroup under a root, from our own up to the root. `controller` is empty
+/// for the unified hierarchy of version 2. In a container the root itself is our own.
+fn own_directories(read: Read<'_>, controller: &str, root: &Path) -> Vec<PathBuf> {
+    let text = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
+    let own = text.lines().find_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        let ours = controllers.split(',').any(|name| name == controller);
+        ours.then(|| path.trim_start_matches('/').to_owned())
+    });
+    let own = own.unwrap_or_default();
+    let mut directories: Vec<PathBuf> = Path::new(&own)
+        .ancestors()
+        .map(|part| root.join(part))
+        .collect();
+    directories.dedup();
+    directories
+}
+
+/// `quota` of each `period` as whole processors, rounded up; `max` and `-1` are no quota.
+fn processors(quota: &str, period: &str) -> Option<usize> {
+    let quota: u64 = quota.parse().ok()?;
+    let period: u64 = period.parse().ok().filter(|period| *period > 0)?;
+    usize::try_from(quota.div_ceil(period))
+        .ok()
+        .filter(|n| *n > 0)
+}
+
+/// Processors that this process may run on, of `Cpus_allowed_list: 0-3,8`.
+fn allowed_processors(read: Read<'_>) -> Option<usize> {
+    let status = read(Path::new("/proc/self/status"))?;
+    let list = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let mut count = 0;
+    for range in list.trim().split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        count += last.checked_sub(first)? + 1;
+    }
+    Some(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine whose files are these.
+    fn with<T>(files: &[(&str, &str)], ask: impl Fn(Read<'_>) -> T) -> T {
+        ask(&|path: &Path| {
+            let found = files.iter().find(|(name, _)| Path::new(name) == path)?;
+            Some(found.1.to_owned())
+        })
+    }
+
+    #[test]
+    fn a_quota_is_rounded_up_and_the_smallest_counts() {
+        let rows: &[(&[(&str, &str)], Option<usize>)] = &[
+            (&[("/sys/fs/cgroup/cpu.max", "150000 100000\n")], Some(2)),
+            (&[("/sys/fs/cgroup/cpu.max", "max 100000\n")], None),
+            (&[("/sys/fs/cgroup/cpu.max", "1000 100000\n")], Some(1)),
+            (&[("/sys/fs/cgroup/cpu.max", "junk")], None),
+            (&[], None),
+            (
+                &[
+                    ("/proc/self/cgroup", "0::/pod/app\n"),
+                    ("/sys/fs/cgroup/pod/app/cpu.max", "400000 100000"),
+                    ("/sys/fs/cgroup/pod/cpu.max", "250000 100000"),
+                ],
+                Some(3),
+            ),
+            (
+                &[
+                    ("/proc/self/cgroup", "4:cpu,cpuacct:/docker/x\n"),
+                    (
+                        "/sys/fs/cgroup/cpu,cpuacct/docker/x/cpu.cfs_quota_us",
+                        "50000\n",
+                    ),
+                    (
+                        "/sys/fs/cgroup/cpu,cpuacct/docker/x/cpu.cfs_period_us",
+                        "100000\n",
+                    ),
+                ],
+                Some(1),
+            ),
+            (
+                &[
+                    ("/proc/self/cgroup", "4:cpu:/\n"),
+                    ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n"),
+                    ("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"),
+                ],
+                None,
+            ),
+        ];
+        for (files, expected) in rows {
+            assert_eq!(with(files, cpu_quota), *expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn processors_are_counted_from_the_list() {
+        for (list, expected) in [
+            ("0-3,8", Some(5)),
+            ("0", Some(1)),
+            ("3-1", None),
+            ("x", None),
+        ] {
+            let status = format!("Name:\tx\nCpus_allowed_list:\t{list}\n");
+            let files = [("/proc/self/status", status.as_str())];
+            assert_eq!(with(&files, allowed_processors), expected, "{list}");
+        }
+    }
+
+    #[test]
+    fn there_is_always_a_worker_and_never_one_without_a_processor() {
+        assert_eq!(workers_from(Some(8), Some(2)), 2);
+        assert_eq!(workers_from(Some(1), Some(2)), 1);
+        assert_eq!(workers_from(None, None), 1);
+        assert_eq!(workers_from(None, Some(4)), 4);
+        assert_eq!(workers_from(Some(3), None), 3);
+    }
+}

@@ -1,0 +1,265 @@
+//! [`resolve`]: from [`Settings`] to [`Config`], with nothing left to look up.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::overlay::{Input, UPSTREAM};
+use super::settings::{LimitSettings, Reflection, RouteSettings, Settings};
+use super::tree::{Source, Tree};
+use super::values::{PeriodOrOff, Selector, UpstreamUrl};
+use super::{Config, Edge, Rules, Sources, Telemetry, Upstream, machine};
+use crate::schema::Schema;
+use crate::schema::policy::{Limits, Policies, Policy, RestOptions, Timeouts};
+use crate::schema::problem::{Location, Problem};
+
+/// The directory of proto files when none is named.
+const DEFAULT_PROTO: &str = "proto";
+
+/// Where an application listens when nothing is said.
+const DEFAULT_PORT: u16 = 50051;
+
+const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A selector of `routes` and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selected {
+    /// The selector.
+    pub selector: Selector,
+    /// Where it stands.
+    pub location: Option<Location>,
+}
+
+impl Selected {
+    /// A warning when no method of the schema is selected.
+    pub fn unused(&self, schema: &Schema) -> Option<Problem> {
+        let hit = schema.methods.iter().any(|method| {
+            let name = method.path.trim_start_matches('/').replace('/', ".");
+            <Selector as super::values::Typed>::read(&name)
+                .is_ok_and(|name| self.selector.covers(&name))
+        });
+        let told = || {
+            let message = format!("`{}` of `routes` selects no method", self.selector);
+            Problem::warning(self.location.clone(), message)
+                .with_help("`sidegate routes` shows the methods there are")
+        };
+        (!hit).then(told)
+    }
+}
+
+/// Resolves everything. `None` and a problem when something cannot be.
+pub(super) fn resolve(
+    settings: Settings,
+    tree: Tree,
+    input: &Input,
+    problems: &mut Vec<Problem>,
+) -> Option<Config> {
+    let sources = sources(&settings, &tree, input);
+    if !sources.reflection && sources.proto.is_empty() && sources.descriptor_sets.is_empty() {
+        let place = tree.value_place(&["schema", "reflection"]);
+        let message = "there is no schema: no proto files, no descriptor set, and no reflection";
+        problems.push(
+            Problem::warning(place, message)
+                .with_help("give `--proto`, or leave `schema.reflection` at `auto`"),
+        );
+    }
+    let workers = settings.limits.workers.0;
+    Some(Config {
+        listen: settings.listen.0,
+        admin: settings.admin.0,
+        ops: settings.ops.0,
+        sources,
+        rules: Rules {
+            mode: settings.rest.rules_mode.into(),
+            auto: settings.rest.auto.into(),
+            conflicts: settings.rest.conflicts.into(),
+            allow_unknown_methods: settings.schema.unknown_methods.into(),
+        },
+        policies: policies(&settings),
+        selected: selected(&settings, &tree),
+        upstream: upstream(&settings),
+        edge: edge(&settings),
+        workers: workers.unwrap_or_else(machine::workers),
+        telemetry: Telemetry {
+            log_format: settings.telemetry.log_format,
+            access_log: settings.telemetry.access_log,
+            log_level: settings.telemetry.log_level,
+        },
+        drain_timeout: settings.lifecycle.drain_timeout.0,
+        settings,
+        tree,
+    })
+}
+
+fn sources(settings: &Settings, tree: &Tree, input: &Input) -> Sources {
+    let paths = |key: &str| -> Vec<PathBuf> {
+        let items = tree.items(&["schema", key]);
+        items.iter().filter_map(|item| path(item, input)).collect()
+    };
+    let default = input.directory.join(DEFAULT_PROTO);
+    let proto = match &settings.schema.proto {
+        Some(_) => paths("proto"),
+        None if default.is_dir() => vec![default],
+        None => Vec::new(),
+    };
+    let descriptor_sets = paths("descriptor_sets");
+    Sources {
+        reflection: match settings.schema.reflection {
+            Reflection::Auto => proto.is_empty() && descriptor_sets.is_empty(),
+            Reflection::On => true,
+            Reflection::Off => false,
+        },
+        reflection_interval: settings.schema.reflection_interval.0,
+        proto,
+        include: paths("include"),
+        descriptor_sets,
+        http_rules: paths("http_rules"),
+    }
+}
+
+/// A path as it was meant: those in a file start at its directory.
+fn path(item: &Tree, input: &Input) -> Option<PathBuf> {
+    let text = item.to_json();
+    let given = Path::new(text.as_str()?);
+    let base = match &item.origin.source {
+        Source::File(file) => Path::new(&**file).parent().unwrap_or(Path::new("")),
+        Source::Default | Source::Variable(_) | Source::Flag(_) => &input.directory,
+    };
+    Some(base.join(given))
+}
+
+fn selected(settings: &Settings, tree: &Tree) -> Vec<Selected> {
+    let selectors = settings.routes.keys();
+    selectors
+        .map(|selector| Selected {
+            selector: selector.clone(),
+            location: tree.place(&["routes", selector.as_str()]),
+        })
+        .collect()
+}
+
+fn upstream(settings: &Settings) -> Upstream {
+    let only = settings.upstreams.first_key_value();
+    let url = only.and_then(|(_, upstream)| upstream.url.clone());
+    let timeout = only.and_then(|(_, upstream)| upstream.connect_timeout);
+    Upstream {
+        name: only.map_or(UPSTREAM, |(name, _)| name).into(),
+        url: url.unwrap_or_else(|| UpstreamUrl::Http {
+            host: "127.0.0.1".into(),
+            port: DEFAULT_PORT,
+        }),
+        connect_timeout: timeout.map_or(DEFAULT_CONNECT_TIMEOUT, |period| period.0),
+    }
+}
+
+fn edge(settings: &Settings) -> Edge {
+    let limits = &settings.limits;
+    Edge {
+        head_bytes: limits.head.0,
+        headers: limits.headers as usize,
+        uri_bytes: limits.uri.0,
+        streams: limits.streams,
+        connections: limits.connections.0,
+        first_byte: limits.first_byte.0,
+        head_timeout: limits.head_timeout.0,
+        keep_alive: limits.keep_alive.0,
+        trusted_proxies: settings.rest.headers.trusted_proxies.clone(),
+    }
+}
+
+// === Policies ===
+
+fn policies(settings: &Settings) -> Policies {
+    let default = default_policy(settings);
+    let exceptions = settings.routes.keys().map(|selector| {
+        // From the widest to the selector itself: the more specific one wins, key by key.
+        let mut covering: Vec<(&Selector, &RouteSettings)> = settings
+            .routes
+            .iter()
+            .filter(|(wide, _)| wide.covers(selector))
+            .collect();
+        covering.sort_by_key(|(wide, _)| wide.as_str().len());
+        let policy = covering
+            .iter()
+            .fold(default.clone(), |policy, (_, route)| except(&policy, route));
+        (selector.as_str().into(), Arc::new(policy))
+    });
+    Policies {
+        exceptions: exceptions.collect(),
+        default: Arc::new(default),
+    }
+}
+
+fn default_policy(settings: &Settings) -> Policy {
+    let rest = RestOptions {
+        ignore_trailing_slash: settings.rest.trailing_slash.into(),
+        denied_headers: settings
+            .rest
+            .headers
+            .deny
+            .iter()
+            .map(|name| name.0.clone())
+            .collect(),
+        ..RestOptions::default()
+    };
+    let LimitSettings {
+        common,
+        timeout: PeriodOrOff(unary_default),
+        stream_timeout: PeriodOrOff(stream_default),
+        max_timeout: PeriodOrOff(max),
+        ..
+    } = settings.limits;
+    let base = Timeouts::default();
+    Policy {
+        timeouts: Timeouts {
+            unary_default,
+            stream_default,
+            max,
+            body_idle: common.body_idle.map_or(base.body_idle, |period| period.0),
+            response_stall: common
+                .response_stall
+                .map_or(base.response_stall, |period| period.0),
+        },
+        limits: common.sizes_onto(Limits::default()),
+        json: settings.json.onto(Policy::default().json),
+        rest: Arc::new(settings.rest.common.onto(&rest)),
+    }
+}
+
+/// A policy with the exceptions of a route.
+fn except(base: &Policy, route: &RouteSettings) -> Policy {
+    let limits = &route.limits;
+    Policy {
+        timeouts: Timeouts {
+            body_idle: limits
+                .body_idle
+                .map_or(base.timeouts.body_idle, |period| period.0),
+            response_stall: limits
+                .response_stall
+                .map_or(base.timeouts.response_stall, |period| period.0),
+            ..deadlines(base.timeouts, route)
+        },
+        limits: limits.sizes_onto(base.limits),
+        json: route.json.onto(base.json),
+        rest: Arc::new(route.rest.onto(&base.rest)),
+    }
+}
+
+/// The deadlines of a route (M4): its `timeout` is used when the client gives none and caps what
+/// a client asks, unless `max_timeout` says what the cap is; `off` takes away what holds for
+/// everybody.
+fn deadlines(base: Timeouts, route: &RouteSettings) -> Timeouts {
+    let mut timeouts = base;
+    if let Some(PeriodOrOff(timeout)) = route.timeout {
+        timeouts.unary_default = timeout;
+        timeouts.stream_default = timeout;
+        timeouts.max = match (timeout, base.max) {
+            (Some(timeout), Some(max)) => Some(timeout.min(max)),
+            (timeout, max) => timeout.or(max),
+        };
+    }
+    if let Some(PeriodOrOff(max)) = route.max_timeout {
+        timeouts.max = max;
+    }
+    timeouts
+}

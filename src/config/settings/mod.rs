@@ -1,0 +1,83 @@
+//! The file `sidegate.yaml` as types: [`Settings`]. The doc comments are the reference manual.
+//!
+//! Every key is described here, in the file of its top-level key, and nowhere else: the JSON
+//! Schema that `sidegate config-schema` prints, the checks of a file and `docs/configuration.md`
+//! are made from these types. What holds when a key is not given stands in `defaults.yaml`.
+//! Nothing here checks or resolves anything.
+
+#[macro_use]
+mod choice;
+mod json;
+mod lifecycle;
+mod limits;
+mod rest;
+mod routes;
+mod schema;
+mod telemetry;
+mod upstreams;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::values::{Listen, ListenOrOff, Selector};
+
+pub use json::{Defaults, EnumCase, Enums, FieldNames, Int64, JsonSettings, UnknownFields};
+pub use lifecycle::LifecycleSettings;
+pub use limits::{LimitSettings, RouteLimitSettings};
+pub use rest::{
+    Auto, Conflicts, ErrorShape, HeaderSettings, RestSettings, RouteRestSettings, RulesMode,
+    StreamShape, TrailingSlash, Unescape, UnknownQuery,
+};
+pub use routes::RouteSettings;
+pub use schema::{Reflection, SchemaSettings, UnknownMethods};
+pub use telemetry::{AccessLog, LogFormat, LogLevel, TelemetrySettings};
+pub use upstreams::UpstreamSettings;
+
+/// The configuration of Sidegate.
+///
+/// Every flag of the command line has its key here and its `SIDEGATE_` variable; flags beat
+/// variables beat this file. Lengths of time are written `500ms`, `30s` or `1m30s`, sizes `64KiB`
+/// or `4MiB`. Relative paths start at the directory of this file.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[schemars(title = "sidegate.yaml")]
+pub struct Settings {
+    /// Where clients are served, REST and gRPC on one port. Port 0 takes a free one; the real
+    /// address is in the first line on stdout.
+    pub listen: Listen,
+
+    /// Where operators are served: health, routes, metrics and control. It may change things, so
+    /// keep it on a loopback address.
+    pub admin: ListenOrOff,
+
+    /// A second, read-only address for probes and scrapers on another interface: `/livez`,
+    /// `/readyz` and `/metrics`, nothing else.
+    pub ops: ListenOrOff,
+
+    /// Where the schema comes from.
+    pub schema: SchemaSettings,
+
+    /// How messages are written as JSON and read from it.
+    pub json: JsonSettings,
+
+    /// How REST behaves.
+    pub rest: RestSettings,
+
+    /// Where the application is, by a name of your choice. This version serves one.
+    pub upstreams: BTreeMap<String, UpstreamSettings>,
+
+    /// Exceptions by method `pkg.Service.Method`, service `pkg.Service`, package `pkg.*` or
+    /// everything `*`. The more specific one wins, key by key.
+    #[schemars(extend("propertyNames" = {"format": "sidegate-selector"}))]
+    pub routes: BTreeMap<Selector, RouteSettings>,
+
+    /// Sizes, times and numbers that no client can exceed.
+    pub limits: LimitSettings,
+
+    /// What is told about calls and by whom.
+    pub telemetry: TelemetrySettings,
+
+    /// How it ends.
+    pub lifecycle: LifecycleSettings,
+}

@@ -1,0 +1,198 @@
+//! `rest`: the REST front.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::values::{HeaderName, MetadataPrefix, Network, Period, QueryPattern};
+use crate::schema::{compile, policy};
+
+/// How REST behaves.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct RestSettings {
+    /// What may differ by route.
+    #[serde(flatten)]
+    pub common: RouteRestSettings,
+
+    /// Whether `/a/` is found by the rule of `/a`.
+    pub trailing_slash: TrailingSlash,
+
+    /// Methods without a rule of their own: `POST /pkg.Service/Method` with body `*`.
+    pub auto: Auto,
+
+    /// What becomes of two methods that claim one path.
+    pub conflicts: Conflicts,
+
+    /// How rules of the files in `schema.http_rules` go together with annotations.
+    pub rules_mode: RulesMode,
+
+    /// Which headers reach the application and who is believed.
+    pub headers: HeaderSettings,
+}
+
+/// What of `rest` may differ by route.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub struct RouteRestSettings {
+    /// Which escapes are undone in a variable of several path segments.
+    pub unescape: Option<Unescape>,
+
+    /// Query parameters that no field has.
+    pub unknown_query: Option<UnknownQuery>,
+
+    /// Query parameters that are ignored where no field has their name, such as `utm_*`.
+    pub ignored_query: Option<Vec<QueryPattern>>,
+
+    /// The shape of error bodies.
+    pub errors: Option<ErrorShape>,
+
+    /// How the answer of a stream is written when the client does not say.
+    pub stream: Option<StreamShape>,
+
+    /// When an event stream sends its head without a first event. An error that comes earlier
+    /// still has its own HTTP status.
+    pub sse_early: Option<Period>,
+
+    /// How often a silent event stream sends a comment, so that nothing between closes it.
+    pub sse_keep_alive: Option<Period>,
+
+    /// Whether `google.rpc.DebugInfo` in errors reaches the client.
+    pub debug_info: Option<bool>,
+
+    /// What is put before the names of the application's metadata when they become headers, such
+    /// as `Grpc-Metadata-`. Not set: nothing.
+    pub metadata_prefix: Option<MetadataPrefix>,
+}
+
+/// `rest.headers`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct HeaderSettings {
+    /// Headers of requests that never reach the application.
+    pub deny: Vec<HeaderName>,
+
+    /// Peers whose `x-forwarded-*` headers are believed. What others send is replaced.
+    pub trusted_proxies: Vec<Network>,
+}
+
+choice! {
+    /// `rest.trailing_slash`.
+    TrailingSlash: bool {
+        /// `/a/` is not `/a`.
+        Strict => false,
+        /// `/a/` is found by the rule of `/a`.
+        Ignore => true,
+    }
+}
+
+choice! {
+    /// `rest.auto`.
+    Auto: compile::AutoMapping {
+        /// Methods without any rule get it.
+        Unannotated => compile::AutoMapping::Unannotated,
+        /// All methods get it besides their rules.
+        Always => compile::AutoMapping::Always,
+        /// None gets it.
+        Off => compile::AutoMapping::Off,
+    }
+}
+
+choice! {
+    /// `rest.conflicts`.
+    Conflicts: compile::Conflicts {
+        /// Neither is served (501 naming both), everything else is.
+        Error => compile::Conflicts::Error,
+        /// The one declared first is served.
+        First => compile::Conflicts::First,
+        /// The one declared last is served.
+        Last => compile::Conflicts::Last,
+    }
+}
+
+choice! {
+    /// `rest.rules_mode`.
+    RulesMode: compile::RulesMode {
+        /// A method that a rule of a file selects loses its annotation.
+        Override => compile::RulesMode::Override,
+        /// Both stand.
+        Add => compile::RulesMode::Add,
+    }
+}
+
+choice! {
+    /// `rest.unescape`.
+    Unescape: policy::Unescape {
+        /// All but `%2F`.
+        Spec => policy::Unescape::Spec,
+        /// All but the reserved characters of RFC 6570.
+        AllExceptReserved => policy::Unescape::AllExceptReserved,
+        /// All.
+        All => policy::Unescape::All,
+    }
+}
+
+choice! {
+    /// `rest.unknown_query`.
+    UnknownQuery: bool {
+        /// The request is refused with 400, which names the parameter and the nearest field.
+        Reject => false,
+        /// Ignored.
+        Ignore => true,
+    }
+}
+
+choice! {
+    /// `rest.errors`.
+    ErrorShape: policy::ErrorShape {
+        /// `{"error":{"code":404,"message":"…","status":"NOT_FOUND","details":[…]}}`
+        Google => policy::ErrorShape::Google,
+        /// `{"code":5,"message":"…","details":[…]}`
+        Status => policy::ErrorShape::Status,
+        /// RFC 9457, `application/problem+json`.
+        Problem => policy::ErrorShape::Problem,
+        /// `{"error":"…","message":"…","code":5}`
+        GatewayV1 => policy::ErrorShape::GatewayV1,
+    }
+}
+
+choice! {
+    /// `rest.stream`.
+    StreamShape: policy::StreamShape {
+        /// One JSON array.
+        Array => policy::StreamShape::Array,
+        /// One JSON value a line.
+        Ndjson => policy::StreamShape::Ndjson,
+        /// Server-sent events.
+        Sse => policy::StreamShape::Sse,
+        /// grpc-gateway's lines `{"result":…}` and `{"error":…}`.
+        Result => policy::StreamShape::Result,
+    }
+}
+
+impl RouteRestSettings {
+    /// These settings, and `base` where they say nothing.
+    pub fn onto(&self, base: &policy::RestOptions) -> policy::RestOptions {
+        let ignored = |patterns: &Vec<QueryPattern>| patterns.iter().map(|p| p.0.clone()).collect();
+        policy::RestOptions {
+            unescape: self.unescape.map_or(base.unescape, Into::into),
+            ignore_unknown_query: self
+                .unknown_query
+                .map_or(base.ignore_unknown_query, Into::into),
+            ignored_query: self
+                .ignored_query
+                .as_ref()
+                .map_or_else(|| base.ignored_query.clone(), ignored),
+            errors: self.errors.map_or(base.errors, Into::into),
+            stream: self.stream.map_or(base.stream, Into::into),
+            sse_early: self.sse_early.map_or(base.sse_early, |period| period.0),
+            sse_keep_alive: self
+                .sse_keep_alive
+                .map_or(base.sse_keep_alive, |period| period.0),
+            debug_info: self.debug_info.unwrap_or(base.debug_info),
+            metadata_prefix: match &self.metadata_prefix {
+                Some(prefix) => Some(prefix.0.clone()),
+                None => base.metadata_prefix.clone(),
+            },
+            ignore_trailing_slash: base.ignore_trailing_slash,
+            denied_headers: base.denied_headers.clone(),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Whole configurations: what is loaded, what wins, what is told.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Config, Input, Source, load};
+use crate::schema::policy::{ErrorShape, FieldNames, Policy, StreamShape};
+use crate::schema::problem::{Problem, Severity};
+
+/// A directory with a `sidegate.yaml`.
+fn directory(yaml: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("sidegate.yaml"), yaml).unwrap();
+    directory
+}
+
+fn input(directory: &Path) -> Input {
+    Input {
+        directory: directory.to_owned(),
+        ..Input::default()
+    }
+}
+
+fn flags(given: &[(&'static str, &[&str])]) -> Vec<(&'static str, Vec<String>)> {
+    let values = |values: &[&str]| values.iter().map(|&v| v.to_owned()).collect();
+    given.iter().map(|(flag, v)| (*flag, values(v))).collect()
+}
+
+fn variables(given: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    given.iter().map(owned).collect()
+}
+
+/// Loads what must be sound.
+fn sound(input: &Input) -> Config {
+    let (config, problems) = load(input);
+    let errors: Vec<&Problem> = problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error)
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    config.unwrap()
+}
+
+fn sound_file(yaml: &str) -> Config {
+    sound(&input(directory(yaml).path()))
+}
+
+#[test]
+fn nothing_at_all_is_the_documented_default() {
+    let empty = tempfile::tempdir().unwrap();
+    let (config, problems) = load(&input(empty.path()));
+    assert_eq!(problems, []);
+    let config = config.unwrap();
+    assert_eq!(config.listen.to_string(), "0.0.0.0:8081");
+    assert_eq!(config.admin.unwrap().to_string(), "127.0.0.1:9901");
+    assert_eq!(config.ops, None);
+    assert_eq!(config.upstream.url.to_string(), "http://127.0.0.1:50051");
+    assert_eq!(*config.policies.default, Policy::default());
+    assert!(config.policies.exceptions.is_empty());
+    assert!(config.sources.reflection);
+    assert!(config.rules.allow_unknown_methods);
+    assert!(config.workers >= 1);
+    assert_eq!(config.edge.streams, 100);
+    assert_eq!(config.edge.head_bytes, 16 << 10);
+    assert_eq!(config.drain_timeout, Duration::from_secs(25));
+}
+
+#[test]
+fn an_empty_file_and_keys_without_values_say_nothing() {
+    for yaml in ["", "# nothing\n", "rest:\nlisten:\nschema: {proto: }\n"] {
+        assert_eq!(sound_file(yaml).listen.port(), 8081, "{yaml}");
+    }
+}
+
+#[test]
+fn the_directory_proto_is_used_when_it_exists_and_nothing_is_said() {
+    let place = directory("");
+    std::fs::create_dir(place.path().join("proto")).unwrap();
+    let config = sound(&input(place.path()));
+    assert_eq!(config.sources.proto, [place.path().join("proto")]);
+    assert!(!config.sources.reflection, "files are given");
+
+    std::fs::write(
+        place.path().join("sidegate.yaml"),
+        "schema: {proto: [], reflection: on}",
+    )
+    .unwrap();
+    let config = sound(&input(place.path()));
+    assert_eq!(config.sources.proto, Vec::<PathBuf>::new());
+    assert!(config.sources.reflection);
+}
+
+#[test]
+fn flags_beat_variables_beat_the_file() {
+    let place = directory("listen: 127.0.0.1:1\nadmin: 127.0.0.1:2\nops: 127.0.0.1:3\n");
+    let config = sound(&Input {
+        flags: flags(&[("--listen", &["127.0.0.1:10"])]),
+        variables: variables(&[
+            ("SIDEGATE_LISTEN", "127.0.0.1:20"),
+            ("SIDEGATE_ADMIN", "127.0.0.1:21"),
+            ("SIDEGATE_OPS", ""),
+        ]),
+        ..input(place.path())
+    });
+    let ports = (
+        config.listen.port(),
+        config.admin.unwrap().port(),
+        config.ops.unwrap().port(),
+    );
+    assert_eq!(ports, (10, 21, 3));
+    let source = |key: &str| &config.tree.branch(&[key]).unwrap().tree.origin.source;
+    assert_eq!(*source("listen"), Source::Flag("--listen"));
+    assert_eq!(*source("admin"), Source::Variable("SIDEGATE_ADMIN"));
+    let file: Arc<str> = place.path().join("sidegate.yaml").to_string_lossy().into();
+    assert_eq!(*source("ops"), Source::File(file));
+    assert_eq!(
+        config
+            .tree
+            .branch(&["json", "names"])
+            .unwrap()
+            .tree
+            .origin
+            .source,
+        Source::Default
+    );
+}
+
+#[test]
+fn a_flag_replaces_a_whole_list_and_paths_start_where_they_were_said() {
+    let place = directory("schema: {proto: [a, b], include: [c, /abs]}\n");
+    let config = sound(&Input {
+        flags: flags(&[("--proto", &["x", "y"])]),
+        variables: variables(&[("SIDEGATE_HTTP_RULES", "r.yaml, s.yaml")]),
+        ..input(place.path())
+    });
+    let at = |name: &str| place.path().join(name);
+    assert_eq!(config.sources.proto, [at("x"), at("y")]);
+    assert_eq!(config.sources.include, [at("c"), PathBuf::from("/abs")]);
+    assert_eq!(config.sources.http_rules, [at("r.yaml"), at("s.yaml")]);
+    assert!(!config.sources.reflection);
+
+    std::fs::create_dir(place.path().join("conf")).unwrap();
+    std::fs::write(at("conf/other.yaml"), "schema: {proto: [here]}").unwrap();
+    for (file, variable) in [
+        (Some(PathBuf::from("conf/other.yaml")), ""),
+        (None, "conf/other.yaml"),
+    ] {
+        let config = sound(&Input {
+            file,
+            variables: variables(&[("SIDEGATE_CONFIG", variable)]),
+            ..input(place.path())
+        });
+        assert_eq!(config.sources.proto, [at("conf/here")]);
+    }
+}
+
+#[test]
+fn the_upstream_flag_means_the_only_upstream() {
+    let place = directory("upstreams: {backend: {url: 'http://a:1', connect_timeout: 2s}}");
+    let config = sound(&input(place.path()));
+    assert_eq!(&*config.upstream.name, "backend");
+    assert_eq!(config.upstream.url.to_string(), "http://a:1");
+    let config = sound(&Input {
+        flags: flags(&[("--upstream", &["unix:/run/app.sock"])]),
+        ..input(place.path())
+    });
+    assert_eq!(config.upstream.url.to_string(), "unix:/run/app.sock");
+    assert_eq!(config.upstream.connect_timeout, Duration::from_secs(2));
+    let config = sound(&Input {
+        variables: variables(&[("SIDEGATE_UPSTREAM", "http://app:9")]),
+        ..Input::default()
+    });
+    assert_eq!(&*config.upstream.name, "app");
+}
+
+#[test]
+fn routes_are_merged_from_the_widest_to_the_most_specific() {
+    let config = sound_file(
+        "
+json: {names: proto}
+limits: {max_timeout: 1m}
+routes:
+  '*': {json: {indent: 2}}
+  a.*: {timeout: 10s, rest: {stream: sse}, limits: {message: 1MiB}}
+  a.B: {rest: {errors: problem}}
+  a.B.C: {timeout: 2m, json: {indent: 0}}
+  a.B.D: {timeout: 5s, max_timeout: 20s}
+  a.B.E: {timeout: off, max_timeout: off}
+",
+    );
+    let of = |service, method| config.policies.of(service, method);
+    let seconds = |n| Some(Duration::from_secs(n));
+
+    let elsewhere = of("x.Y", "Z");
+    assert_eq!(elsewhere.json.names, FieldNames::Proto);
+    assert_eq!(elsewhere.json.indent, 2);
+    assert_eq!(elsewhere.timeouts.unary_default, seconds(30));
+
+    let service = of("a.B", "Z");
+    assert_eq!(service.rest.stream, StreamShape::Sse);
+    assert_eq!(service.rest.errors, ErrorShape::Problem);
+    assert_eq!(service.limits.message_bytes, 1 << 20);
+    assert_eq!(service.limits.request_bytes, 4 << 20);
+    assert_eq!(service.timeouts.stream_default, seconds(10));
+    assert_eq!(service.timeouts.max, seconds(10), "M4: the smallest counts");
+
+    let method = of("a.B", "C");
+    assert_eq!(
+        (method.json.indent, method.json.names),
+        (0, FieldNames::Proto)
+    );
+    assert_eq!(method.timeouts.unary_default, seconds(120));
+    assert_eq!(method.rest.errors, ErrorShape::Problem);
+
+    assert_eq!(of("a.B", "D").timeouts.max, seconds(20));
+    let none = of("a.B", "E").timeouts;
+    assert_eq!((none.unary_default, none.max), (None, None));
+    assert_eq!(config.selected.len(), 6);
+    assert_eq!(config.selected[0].location.as_ref().unwrap().line, 5);
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let place = tempfile::tempdir().unwrap();
+    let (config, problems) = load(&Input {
+        file: Some("missing.yaml".into()),
+        ..input(place.path())
+    });
+    assert!(config.is_none());
+    assert!(
+        problems[0]
+            .to_string()
+            .contains("missing.yaml: error: the configuration")
+    );
+    let (config, problems) = load(&Input {
+        file: Some(".".into()),
+        ..input(place.path())
+    });
+    assert!(config.is_none());
+    assert_eq!(problems.len(), 1);
+}
+
+#[test]
+fn mistakes_in_flags_and_variables_name_them_and_hide_nothing() {
+    let place = directory("listen: nowhere\n");
+    let (config, problems) = load(&Input {
+        flags: flags(&[("--listen", &["127.0.0.1:0"]), ("--reflection", &["yes"])]),
+        variables: variables(&[
+            ("SIDEGATE_WORKERS", "lots"),
+            ("SIDEGATE_LISTN", "x"),
+            ("SIDEGATE_SERVICE_HOST", "10.0.0.1"),
+            ("SIDEGATE_PORT_8081_TCP", "tcp://10.0.0.1:8081"),
+            ("HOME", "x"),
+        ]),
+        ..input(place.path())
+    });
+    assert!(config.is_none());
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let expected = [
+        "--reflection: error: `schema.reflection` must be one of `auto`, `on` or `off`, not `yes`",
+        "sidegate.yaml:1:9: error: `listen` must be an address and a port such as `0.0.0.0:8081`",
+        "SIDEGATE_LISTN: warning: no variable of this name is read\n  help: the nearest is \
+         `SIDEGATE_LISTEN`",
+        "SIDEGATE_WORKERS: error: `limits.workers` must be a whole number from 1, or `auto`, not \
+         `lots`",
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    for line in expected {
+        assert!(
+            told.iter().any(|told| told.contains(line)),
+            "{line}\n{told:#?}"
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! Typed strings: `30s`, `4MiB`, `127.0.0.1:9901` and their like, each with its own small parser.
+//!
+//! A value that parsed is right; nothing checks it again later. Each type names its `FORMAT` in
+//! the JSON Schema of the file, and [`check`] finds the parser of a format, so that all values of
+//! a file can be tried and every bad one be told.
+
+mod address;
+mod amount;
+mod network;
+mod selector;
+#[cfg(test)]
+mod tests;
+mod token;
+mod upstream_url;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error};
+use serde::ser::{Serialize, Serializer};
+
+pub use address::{Listen, ListenOrOff};
+pub use amount::{Count, Period, PeriodOrOff, Size};
+pub use network::Network;
+pub use selector::Selector;
+pub use token::{HeaderName, MetadataPrefix, QueryPattern};
+pub use upstream_url::UpstreamUrl;
+
+/// A value that is written as text of a certain form.
+pub trait Typed: Sized + fmt::Display {
+    /// The `format` of the JSON Schema.
+    const FORMAT: &'static str;
+    /// What belongs here, to stand after "must be".
+    const EXPECTED: &'static str;
+
+    /// Reads the text.
+    fn read(text: &str) -> Result<Self, Refused>;
+}
+
+/// Why a text was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It does not have the form that [`Typed::EXPECTED`] tells.
+    Form,
+    /// It has the form, but cannot be taken, for a reason of its own.
+    Because(String),
+}
+
+/// What is known of a type without naming it.
+struct Kind {
+    format: &'static str,
+    expected: &'static str,
+    attempt: fn(&str) -> Result<(), Refused>,
+}
+
+const KINDS: &[Kind] = &[
+    kind::<Count>(),
+    kind::<HeaderName>(),
+    kind::<Listen>(),
+    kind::<ListenOrOff>(),
+    kind::<MetadataPrefix>(),
+    kind::<Network>(),
+    kind::<Period>(),
+    kind::<PeriodOrOff>(),
+    kind::<QueryPattern>(),
+    kind::<Selector>(),
+    kind::<Size>(),
+    kind::<UpstreamUrl>(),
+];
+
+const fn kind<T: Typed>() -> Kind {
+    Kind {
+        format: T::FORMAT,
+        expected: T::EXPECTED,
+        attempt: |text| T::read(text).map(|_| ()),
+    }
+}
+
+/// Tries a text against the type of a format; text of an unknown format is taken.
+pub fn check(format: &str, text: &str) -> Result<(), Refused> {
+    KINDS
+        .iter()
+        .find(|kind| kind.format == format)
+        .map_or(Ok(()), |kind| (kind.attempt)(text))
+}
+
+/// What belongs where a format stands, to stand after "must be".
+pub fn expected(format: &str) -> Option<&'static str> {
+    let kind = KINDS.iter().find(|kind| kind.format == format)?;
+    Some(kind.expected)
+}
+
+/// Typed strings are strings in every representation.
+macro_rules! as_string {
+    ($($name:ident),+) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::read(&text).map_err(|_refused| D::Error::custom(Self::EXPECTED))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                Self::FORMAT.into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "format": Self::FORMAT })
+            }
+        }
+    )+};
+}
+
+as_string!(
+    Count,
+    HeaderName,
+    Listen,
+    ListenOrOff,
+    MetadataPrefix,
+    Network,
+    Period,
+    PeriodOrOff,
+    QueryPattern,
+    Selector,
+    Size,
+    UpstreamUrl
+);

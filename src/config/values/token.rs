@@ -1,0 +1,86 @@
+//! Names that come from requests: [`HeaderName`], [`MetadataPrefix`] and [`QueryPattern`].
+
+use std::fmt;
+
+use super::{Refused, Typed};
+
+/// A name of a header, lower-case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderName(pub Box<str>);
+
+/// What is put before the names of metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataPrefix(pub Box<str>);
+
+/// A name of a query parameter, or the beginning of one and `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryPattern(pub Box<str>);
+
+/// The longest of these names.
+const LONGEST: usize = 256;
+
+impl Typed for HeaderName {
+    const FORMAT: &'static str = "sidegate-header";
+    const EXPECTED: &'static str = "the name of a header such as `x-internal`";
+
+    fn read(text: &str) -> Result<Self, Refused> {
+        if is_token(text) {
+            return Ok(Self(text.to_ascii_lowercase().into()));
+        }
+        Err(Refused::Form)
+    }
+}
+
+impl fmt::Display for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Typed for MetadataPrefix {
+    const FORMAT: &'static str = "sidegate-metadata-prefix";
+    const EXPECTED: &'static str = "the beginning of a header's name such as `Grpc-Metadata-`";
+
+    fn read(text: &str) -> Result<Self, Refused> {
+        if is_token(text) {
+            return Ok(Self(text.into()));
+        }
+        Err(Refused::Form)
+    }
+}
+
+impl fmt::Display for MetadataPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Typed for QueryPattern {
+    const FORMAT: &'static str = "sidegate-query-pattern";
+    const EXPECTED: &'static str =
+        "the name of a query parameter, or its beginning and a `*`, such as `utm_*`";
+
+    fn read(text: &str) -> Result<Self, Refused> {
+        let name = text.strip_suffix('*').unwrap_or(text);
+        let sound = !text.is_empty()
+            && text.len() <= LONGEST
+            && !name.contains(['*', '&', '='])
+            && !name.contains(char::is_control);
+        if sound {
+            return Ok(Self(text.into()));
+        }
+        Err(Refused::Form)
+    }
+}
+
+impl fmt::Display for QueryPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether a text is a token of RFC 9110, which names of headers are.
+fn is_token(text: &str) -> bool {
+    let belongs = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !text.is_empty() && text.len() <= LONGEST && text.bytes().all(belongs)
+}

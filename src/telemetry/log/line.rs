@@ -1,0 +1,224 @@
+//! The two forms of an access log line: JSON for machines, text for somebody who watches.
+//!
+//! A line is at most [`LIMIT`] bytes long, whatever the client sent: every field that a client
+//! or an application has a hand in has a limit of its own, and their sum leaves room for the
+//! rest.
+
+use std::fmt::{self, Display, Write as _};
+use std::time::{Duration, Instant};
+
+use super::escape::Escaped;
+use super::redact::Redacted;
+use crate::call::record::CallRecord;
+use crate::telemetry::clock::Moment;
+
+/// No line is longer, its end included.
+pub const LIMIT: usize = 8 << 10;
+
+const METHOD_LIMIT: usize = 64;
+const PATH_LIMIT: usize = 2048;
+const QUERY_LIMIT: usize = 1024;
+const TEMPLATE_LIMIT: usize = 768;
+const RPC_LIMIT: usize = 768;
+const CAUSE_LIMIT: usize = 1536;
+const ENDPOINT_LIMIT: usize = 256;
+const USER_AGENT_LIMIT: usize = 512;
+
+/// The limits of all fields that a client, an application or its schema has a hand in.
+#[cfg(test)]
+pub(super) const FIELD_LIMITS: [usize; 8] = [
+    METHOD_LIMIT,
+    PATH_LIMIT,
+    QUERY_LIMIT,
+    TEMPLATE_LIMIT,
+    RPC_LIMIT,
+    CAUSE_LIMIT,
+    ENDPOINT_LIMIT,
+    USER_AGENT_LIMIT,
+];
+
+/// A finished call and when it ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'call> {
+    /// What is remembered of it.
+    pub record: &'call CallRecord,
+    /// When it ended, by the clock that timed it.
+    pub ended: Instant,
+    /// When it ended, by the calendar.
+    pub moment: Moment,
+}
+
+impl Entry<'_> {
+    fn total(&self) -> Duration {
+        self.ended.saturating_duration_since(self.record.started)
+    }
+
+    /// How long the app took to its first byte, or has taken without one.
+    fn upstream(&self) -> Option<Duration> {
+        let started = self.record.upstream_started?;
+        let answered = self.record.upstream_answered.unwrap_or(self.ended);
+        Some(answered.saturating_duration_since(started))
+    }
+
+    fn rpc(&self) -> Option<&str> {
+        let schema = self.record.schema.as_ref()?;
+        let path = &schema.method(self.record.method?).path;
+        Some(path.strip_prefix('/').unwrap_or(path))
+    }
+}
+
+/// One JSON object and a line end.
+pub fn json(entry: &Entry<'_>) -> String {
+    let record = entry.record;
+    let mut line = Json::new();
+    line.plain("time", entry.moment);
+    line.plain("event", "call");
+    line.text("protocol", record.protocol, METHOD_LIMIT);
+    line.text("method", &record.http_method, METHOD_LIMIT);
+    line.text("path", record.uri.path(), PATH_LIMIT);
+    if let Some(query) = record.uri.query() {
+        line.text("query", Redacted(query), QUERY_LIMIT);
+    }
+    if let (Some(schema), Some(binding)) = (&record.schema, record.binding) {
+        let template = &schema.binding(binding).template;
+        line.text("template", template, TEMPLATE_LIMIT);
+    }
+    if let Some(rpc) = entry.rpc() {
+        line.text("rpc", rpc, RPC_LIMIT);
+    }
+    if let Some(status) = record.http_status {
+        line.number("http_status", status);
+    }
+    if let Some(code) = record.code {
+        line.plain("grpc_status", code);
+    }
+    if let Some(reason) = record.reason {
+        line.plain("reason", reason);
+    }
+    if let Some(cause) = &record.cause {
+        line.text("cause", cause, CAUSE_LIMIT);
+    }
+    if let Some(endpoint) = &record.endpoint {
+        line.text("endpoint", endpoint, ENDPOINT_LIMIT);
+    }
+    line.number("attempts", record.attempts);
+    line.number("bytes_in", record.bytes_in);
+    line.number("bytes_out", record.bytes_out);
+    line.number("messages_in", record.messages_in);
+    line.number("messages_out", record.messages_out);
+    if let Some(upstream) = entry.upstream() {
+        line.millis("upstream_ms", upstream);
+    }
+    line.millis("total_ms", entry.total());
+    line.plain("peer", record.peer.address);
+    if let Some(user_agent) = &record.user_agent {
+        let text = String::from_utf8_lossy(user_agent.as_bytes());
+        line.text("user_agent", text, USER_AGENT_LIMIT);
+    }
+    line.finish()
+}
+
+/// One line to look at: when, how it ended, how long it took, what it was, and what went wrong.
+pub fn text(entry: &Entry<'_>) -> String {
+    let record = entry.record;
+    let mut line = String::with_capacity(256);
+    let took = Millis(entry.total()).to_string();
+    let status = record.http_status.unwrap_or(0);
+    append(&mut line, entry.moment.time_of_day(), usize::MAX);
+    append(
+        &mut line,
+        format_args!("  {status:3} {took:>9} ms  {:8} ", record.protocol),
+        usize::MAX,
+    );
+    append(&mut line, &record.http_method, METHOD_LIMIT);
+    line.push(' ');
+    append(&mut line, record.uri.path(), PATH_LIMIT);
+    if let Some(query) = record.uri.query() {
+        line.push('?');
+        append(&mut line, Redacted(query), QUERY_LIMIT);
+    }
+    // Native gRPC has the rpc for a path already.
+    if let Some(rpc) = entry.rpc()
+        && record.uri.path().strip_prefix('/') != Some(rpc)
+    {
+        line.push_str(" -> ");
+        append(&mut line, rpc, RPC_LIMIT);
+    }
+    if let Some(code) = record.code
+        && code != crate::call::Code::Ok
+    {
+        append(&mut line, format_args!("  {code}"), usize::MAX);
+    }
+    if let Some(reason) = record.reason {
+        append(&mut line, format_args!(" {reason}"), usize::MAX);
+    }
+    if let Some(cause) = &record.cause {
+        line.push_str(": ");
+        append(&mut line, cause, CAUSE_LIMIT);
+    }
+    line.push('\n');
+    line
+}
+
+fn append(line: &mut String, value: impl Display, limit: usize) {
+    // Writing to a string cannot fail.
+    let _written = write!(Escaped::new(line, limit), "{value}");
+}
+
+/// Writes the members of one flat object.
+struct Json(String);
+
+impl Json {
+    fn new() -> Self {
+        // Most lines fit; a longer one grows once.
+        let mut line = String::with_capacity(768);
+        line.push('{');
+        Self(line)
+    }
+
+    fn key(&mut self, key: &str) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0.push('"');
+        self.0.push_str(key);
+        self.0.push_str("\":");
+    }
+
+    /// A string that nobody outside has a hand in.
+    fn plain(&mut self, key: &str, value: impl Display) {
+        self.text(key, value, usize::MAX);
+    }
+
+    fn text(&mut self, key: &str, value: impl Display, limit: usize) {
+        self.key(key);
+        self.0.push('"');
+        append(&mut self.0, value, limit);
+        self.0.push('"');
+    }
+
+    fn number(&mut self, key: &str, value: impl itoa::Integer) {
+        self.key(key);
+        self.0.push_str(itoa::Buffer::new().format(value));
+    }
+
+    fn millis(&mut self, key: &str, duration: Duration) {
+        self.key(key);
+        let _written = write!(self.0, "{}", Millis(duration));
+    }
+
+    fn finish(mut self) -> String {
+        self.0.push_str("}\n");
+        self.0
+    }
+}
+
+/// A duration as milliseconds with three digits after the point.
+struct Millis(Duration);
+
+impl Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros();
+        write!(f, "{}.{:03}", micros / 1000, micros % 1000)
+    }
+}

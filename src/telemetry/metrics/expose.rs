@@ -1,0 +1,330 @@
+//! Metrics as Prometheus reads them: the text format, version 0.0.4.
+//!
+//! Only what was counted at least once is shown of methods and routes.
+
+use std::fmt::{self, Display, Write as _};
+use std::sync::atomic::Ordering;
+
+use super::histogram::{BOUNDS, Summary};
+use super::series::{MethodCells, MethodSeries};
+use super::words::Words;
+use super::{Metrics, WorkerCells, process};
+use crate::call::Code;
+
+/// The content type of the page.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The whole page. `dropped_lines` is what the access log had no room for.
+pub fn page(metrics: &Metrics, dropped_lines: u64) -> String {
+    let mut page = Page::default();
+    calls(&mut page, metrics);
+    routes(&mut page, metrics);
+    gateway(&mut page, metrics, dropped_lines);
+    process::expose(&mut page, metrics.since);
+    page.0
+}
+
+/// The page while it is written.
+#[derive(Debug, Default)]
+pub struct Page(String);
+
+impl Page {
+    /// Begins a family.
+    pub fn family(&mut self, name: &str, kind: &str, help: &str) {
+        self.append(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+    }
+
+    /// A sample with labels: `{a="b"}` or nothing.
+    pub fn sample(&mut self, name: &str, labels: impl Display, value: impl Display) {
+        self.append(format_args!("{name}{labels} {value}\n"));
+    }
+
+    /// A family of one sample.
+    pub fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+        self.family(name, kind, help);
+        self.sample(name, "", value);
+    }
+
+    /// The samples of a histogram; `labels` as they stand between the braces.
+    fn histogram(&mut self, name: &str, labels: &str, summary: &Summary) {
+        let mut sum = 0;
+        for ((_, bound), count) in BOUNDS.iter().zip(summary.buckets) {
+            sum += count;
+            self.append(format_args!(
+                "{name}_bucket{{{labels},le=\"{bound}\"}} {sum}\n"
+            ));
+        }
+        let (count, total) = (summary.count, summary.total.as_secs_f64());
+        self.append(format_args!(
+            "{name}_bucket{{{labels},le=\"+Inf\"}} {count}\n\
+             {name}_sum{{{labels}}} {total}\n\
+             {name}_count{{{labels}}} {count}\n"
+        ));
+    }
+
+    fn append(&mut self, text: fmt::Arguments<'_>) {
+        // Writing to a string cannot fail.
+        let _written = self.0.write_fmt(text);
+    }
+}
+
+/// What is counted by method.
+fn calls(page: &mut Page, metrics: &Metrics) {
+    let table = metrics.table.load();
+    let name = "grpc_server_call_duration_seconds";
+    page.family(
+        name,
+        "histogram",
+        "How long calls took, from the head of the request to the end of the answer.",
+    );
+    for series in table.methods() {
+        for code in (0..17).map(Code::from_number) {
+            let mut summary = Summary::default();
+            for cells in series.cells.all() {
+                cells.add_ended_to(code, &mut summary);
+            }
+            if summary.count > 0 {
+                let rpc = Value(&series.rpc);
+                let labels = format!("grpc_method=\"{rpc}\",grpc_status=\"{code}\"");
+                page.histogram(name, &labels, &summary);
+            }
+        }
+    }
+
+    let name = "sidegate_upstream_first_byte_seconds";
+    page.family(
+        name,
+        "histogram",
+        "How long the application took to the first byte of its answer.",
+    );
+    for series in table.methods() {
+        let mut summary = Summary::default();
+        for cells in series.cells.all() {
+            cells.upstream.add_to(&mut summary);
+        }
+        if summary.count > 0 {
+            let labels = format!("grpc_method=\"{}\"", Value(&series.rpc));
+            page.histogram(name, &labels, &summary);
+        }
+    }
+
+    for (name, help, read) in METHOD_COUNTERS {
+        page.family(name, "counter", help);
+        for series in table.methods() {
+            let value: u64 = series.cells.all().map(read).sum();
+            if value > 0 {
+                page.sample(name, method_label(series), value);
+            }
+        }
+    }
+}
+
+fn method_label(series: &MethodSeries) -> String {
+    format!("{{grpc_method=\"{}\"}}", Value(&series.rpc))
+}
+
+/// A counter of methods: its name, what it says, and where it is.
+type MethodCounter = (&'static str, &'static str, fn(&MethodCells) -> u64);
+
+const METHOD_COUNTERS: [MethodCounter; 5] = [
+    (
+        "sidegate_rpc_request_bytes_total",
+        "Bytes of request bodies as clients sent them.",
+        |cells| cells.bytes_in.load(Ordering::Relaxed),
+    ),
+    (
+        "sidegate_rpc_response_bytes_total",
+        "Bytes of response bodies as clients got them.",
+        |cells| cells.bytes_out.load(Ordering::Relaxed),
+    ),
+    (
+        "sidegate_rpc_request_messages_total",
+        "Messages sent to the application.",
+        |cells| cells.messages_in.load(Ordering::Relaxed),
+    ),
+    (
+        "sidegate_rpc_response_messages_total",
+        "Messages that came from the application.",
+        |cells| cells.messages_out.load(Ordering::Relaxed),
+    ),
+    (
+        "sidegate_rpc_attempts_total",
+        "How often an endpoint of the application was asked.",
+        |cells| cells.attempts.load(Ordering::Relaxed),
+    ),
+];
+
+/// What is counted by route.
+fn routes(page: &mut Page, metrics: &Metrics) {
+    let table = metrics.table.load();
+    let name = "http_server_request_duration_seconds";
+    page.family(
+        name,
+        "histogram",
+        "How long REST requests took, by the template of the route they matched.",
+    );
+    for series in table.routes() {
+        let mut statuses: Vec<(u16, Summary)> = Vec::new();
+        for (status, histogram) in series.cells.all().flat_map(|cells| cells.all()) {
+            let known = statuses.iter().position(|(known, _)| *known == status);
+            let at = known.unwrap_or(statuses.len());
+            if known.is_none() {
+                statuses.push((status, Summary::default()));
+            }
+            if let Some((_, summary)) = statuses.get_mut(at) {
+                histogram.add_to(summary);
+            }
+        }
+        statuses.sort_unstable_by_key(|(status, _)| *status);
+        for (status, summary) in statuses.iter().filter(|(_, summary)| summary.count > 0) {
+            let labels = format!(
+                "http_request_method=\"{}\",http_route=\"{}\",http_response_status_code=\"{status}\"",
+                Value(&series.http_method),
+                Value(&series.template),
+            );
+            page.histogram(name, &labels, summary);
+        }
+    }
+}
+
+/// What is counted once.
+fn gateway(page: &mut Page, metrics: &Metrics, dropped_lines: u64) {
+    let by_word = |page: &mut Page, name: &str, label: &str, sums: Vec<(&str, u64)>| {
+        for (word, count) in sums {
+            page.sample(name, format_args!("{{{label}=\"{word}\"}}"), count);
+        }
+    };
+    let name = "sidegate_calls_total";
+    page.family(
+        name,
+        "counter",
+        "Calls that have ended, by client protocol.",
+    );
+    by_word(
+        page,
+        name,
+        "protocol",
+        sum_words(metrics, |cells| &cells.protocols),
+    );
+    let name = "sidegate_faults_total";
+    page.family(
+        name,
+        "counter",
+        "Calls that the gateway itself ended, by reason.",
+    );
+    by_word(
+        page,
+        name,
+        "reason",
+        sum_words(metrics, |cells| &cells.reasons),
+    );
+
+    let counters = &metrics.counters;
+    let name = "sidegate_schema_reloads_total";
+    page.family(name, "counter", "Schemas loaded, by result.");
+    page.sample(name, "{result=\"ok\"}", counters.schema_reloads.value());
+    page.sample(
+        name,
+        "{result=\"failed\"}",
+        counters.schema_reload_failures.value(),
+    );
+
+    for (name, kind, help, read) in SINGLES {
+        page.single(name, kind, help, read(metrics));
+    }
+    page.single(
+        "sidegate_access_log_dropped_lines_total",
+        "counter",
+        "Lines of the access log that had no room because nobody read it.",
+        dropped_lines,
+    );
+    let name = "sidegate_build_info";
+    page.family(name, "gauge", "Which build this is; always 1.");
+    page.sample(
+        name,
+        concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}"),
+        1,
+    );
+}
+
+/// A figure of the whole gateway: its name, its kind, what it says, and where it is.
+type Single = (
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(&Metrics) -> i128,
+);
+
+const SINGLES: [Single; 7] = [
+    (
+        "sidegate_calls_in_flight",
+        "gauge",
+        "Calls that are under way.",
+        |metrics| metrics.calls_in_flight().into(),
+    ),
+    (
+        "sidegate_connections_open",
+        "gauge",
+        "Connections from clients that are open.",
+        |metrics| metrics.counters.connections_open.value().into(),
+    ),
+    (
+        "sidegate_connections_total",
+        "counter",
+        "Connections from clients that were accepted.",
+        |metrics| metrics.counters.connections.value().into(),
+    ),
+    (
+        "sidegate_connections_refused_total",
+        "counter",
+        "Connections from clients that were turned away because there were too many.",
+        |metrics| metrics.counters.connections_refused.value().into(),
+    ),
+    (
+        "sidegate_problems",
+        "gauge",
+        "Problems of the schema and the configuration that are live.",
+        |metrics| metrics.counters.problems.value().into(),
+    ),
+    (
+        "sidegate_unknown_fields_total",
+        "counter",
+        "Fields of responses that the schema does not know and JSON does not show.",
+        |metrics| metrics.counters.unknown_fields.value().into(),
+    ),
+    (
+        "sidegate_dropped_metadata_total",
+        "counter",
+        "Metadata values that gRPC cannot hold and that were left out.",
+        |metrics| metrics.counters.dropped_metadata.value().into(),
+    ),
+];
+
+/// Adds up what the workers counted by word, sorted by word.
+fn sum_words<const N: usize>(
+    metrics: &Metrics,
+    read: fn(&WorkerCells) -> &Words<N>,
+) -> Vec<(&'static str, u64)> {
+    let mut sums = std::collections::BTreeMap::new();
+    for (word, count) in metrics.workers.all().flat_map(|cells| read(cells).all()) {
+        *sums.entry(word).or_insert(0) += count;
+    }
+    sums.into_iter().collect()
+}
+
+/// A label's value, escaped.
+struct Value<'a>(&'a str);
+
+impl Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            match character {
+                '\\' => f.write_str("\\\\")?,
+                '"' => f.write_str("\\\"")?,
+                '\n' => f.write_str("\\n")?,
+                _ => f.write_char(character)?,
+            }
+        }
+        Ok(())
+    }
+}

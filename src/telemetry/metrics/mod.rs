@@ -1,0 +1,186 @@
+//! [`Metrics`]: what is counted, and how Prometheus reads it.
+//!
+//! A finished call costs a few additions to memory that only its own worker writes to: no lock,
+//! no string, no look-up by name. The number of series depends on the schema alone, never on
+//! what clients send (R10).
+//!
+//! Latencies carry the names and labels of gRFC A66 (`grpc_server_call_duration_seconds` by
+//! `grpc_method` and `grpc_status`), REST requests those of OpenTelemetry's HTTP conventions with
+//! the template for the route; what only a gateway counts begins with `sidegate_`.
+
+pub mod counters;
+pub mod expose;
+pub mod histogram;
+pub mod process;
+pub mod series;
+pub mod table;
+pub mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use super::clock::Clock;
+use crate::call::Code;
+use crate::call::record::CallRecord;
+use crate::live::Live;
+use crate::schema::Schema;
+use counters::Counters;
+use series::Sharded;
+use table::Table;
+use words::Words;
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    /// The gateway's own figures.
+    pub counters: Counters,
+    shards: usize,
+    next_shard: AtomicUsize,
+    workers: Sharded<WorkerCells>,
+    table: Live<Table>,
+    /// Held while a schema is adopted, so that two of them follow each other.
+    adopting: Mutex<()>,
+    /// When the process began to count, by the calendar.
+    since: SystemTime,
+}
+
+/// What one worker counts whatever the method is.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct WorkerCells {
+    started: AtomicU64,
+    finished: AtomicU64,
+    protocols: Words<8>,
+    reasons: Words<64>,
+}
+
+/// One worker's way to count.
+#[derive(Debug)]
+pub struct Shard {
+    metrics: Arc<Metrics>,
+    index: usize,
+}
+
+impl Metrics {
+    /// Metrics that so many workers can write to without touching each other.
+    pub fn new(workers: usize, clock: Clock) -> Self {
+        let shards = workers.max(1);
+        Self {
+            counters: Counters::default(),
+            shards,
+            next_shard: AtomicUsize::new(0),
+            workers: Sharded::new(shards),
+            table: Live::new(Table::empty(shards)),
+            adopting: Mutex::new(()),
+            since: (clock.wall)(),
+        }
+    }
+
+    /// Makes series for a schema. It belongs before the schema's publication: calls on a schema
+    /// that was never adopted count as `other`.
+    pub fn adopt(&self, schema: &Schema) {
+        let _one_at_a_time = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = Table::after(&self.table.load(), schema, self.shards);
+        self.table.publish(table);
+    }
+
+    /// A way to count for one more worker; they share when there are more than was said.
+    pub fn shard(self: &Arc<Self>) -> Shard {
+        let index = self.next_shard.fetch_add(1, Ordering::Relaxed) % self.shards;
+        Shard {
+            metrics: Arc::clone(self),
+            index,
+        }
+    }
+
+    /// Calls that are under way.
+    pub fn calls_in_flight(&self) -> u64 {
+        let (mut started, mut finished) = (0, 0);
+        for cells in self.workers.all() {
+            // In this order, so that a call that ends meanwhile is not missing in the sum.
+            finished += cells.finished.load(Ordering::Acquire);
+            started += cells.started.load(Ordering::Acquire);
+        }
+        u64::saturating_sub(started, finished)
+    }
+}
+
+impl Shard {
+    /// Counts a call that begins.
+    pub fn started(&self) {
+        if let Some(cells) = self.metrics.workers.of(self.index) {
+            cells.started.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Counts a call that has ended.
+    pub fn finished(&self, record: &CallRecord, ended: Instant) {
+        self.count_worker(record);
+        self.count_call(record, ended);
+        let counters = &self.metrics.counters;
+        if record.unknown_fields > 0 {
+            counters.unknown_fields.add(record.unknown_fields.into());
+        }
+        if record.metadata_dropped > 0 {
+            counters
+                .dropped_metadata
+                .add(record.metadata_dropped.into());
+        }
+    }
+
+    fn count_worker(&self, record: &CallRecord) {
+        let Some(cells) = self.metrics.workers.of(self.index) else {
+            return;
+        };
+        cells.finished.fetch_add(1, Ordering::Release);
+        cells.protocols.count(record.protocol);
+        if let Some(reason) = record.reason {
+            cells.reasons.count(reason);
+        }
+    }
+
+    fn count_call(&self, record: &CallRecord, ended: Instant) {
+        let table = self.metrics.table.peek();
+        let schema = record.schema.as_deref();
+        let took = ended.saturating_duration_since(record.started);
+
+        let method = table.method(schema, record.method);
+        if let Some(cells) = method.cells.of(self.index) {
+            if let Some(histogram) = cells.ended(record.code.unwrap_or(Code::Unknown)) {
+                histogram.observe(took);
+            }
+            if let (Some(asked), Some(answered)) =
+                (record.upstream_started, record.upstream_answered)
+            {
+                let first_byte = answered.saturating_duration_since(asked);
+                cells.upstream.observe(first_byte);
+            }
+            let add = |counter: &AtomicU64, more: u64| {
+                if more > 0 {
+                    counter.fetch_add(more, Ordering::Relaxed);
+                }
+            };
+            add(&cells.bytes_in, record.bytes_in);
+            add(&cells.bytes_out, record.bytes_out);
+            add(&cells.messages_in, record.messages_in);
+            add(&cells.messages_out, record.messages_out);
+            add(&cells.attempts, record.attempts.into());
+        }
+
+        let route = match (record.binding, record.method) {
+            (Some(binding), _) => table.route(schema, binding),
+            (None, None) => None,
+            // Not a REST call.
+            (None, Some(_)) => return,
+        };
+        let route = route.unwrap_or_else(|| table.no_route(record.http_method.as_str()));
+        if let Some(cells) = route.cells.of(self.index) {
+            let status = record.http_status.unwrap_or(0);
+            cells.answered(status).observe(took);
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The connections of one worker to the application: which one a call takes, and when another is
+//! made.
+//!
+//! Calls that may last long have connections of their own: a slow reader of a stream must never
+//! hold up a unary call. Connecting is shared: however many calls wait, one attempt is made, and
+//! when it fails all of them are told at once.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::Authority;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::connection::Connection;
+use super::exchange::Unanswered;
+use super::{Params, connect, fault};
+use crate::call::Fault;
+use crate::life::ready::{Condition, Ready};
+use crate::life::task::TaskSet;
+
+/// Which connections a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// One message each way.
+    Unary,
+    /// Anything that may last.
+    Streams,
+}
+
+/// The connections of one worker.
+pub(super) struct Pool {
+    /// For tasks of the pool, which must not keep it.
+    myself: Weak<Self>,
+    pub(super) params: Params,
+    pub(super) authority: Authority,
+    /// What the log calls the application.
+    pub(super) name: Arc<str>,
+    unary: Group,
+    streams: Group,
+    /// Counts connections that were made.
+    made: watch::Sender<u64>,
+    /// A connection has ended.
+    lost: Notify,
+    tasks: TaskSet,
+    /// Calls that were given up before they were answered; see [`Pool::abandon`].
+    abandoned: RefCell<VecDeque<(Instant, Unanswered)>>,
+    reaping: Cell<bool>,
+}
+
+#[derive(Default)]
+struct Group {
+    connections: RefCell<Vec<Rc<Connection>>>,
+    connecting: Cell<bool>,
+    failure: RefCell<Failure>,
+    waiting: Cell<usize>,
+    changed: Notify,
+}
+
+/// How connecting fared last.
+#[derive(Default)]
+struct Failure {
+    /// Counts failed attempts, so that whoever waits sees that his has failed.
+    count: u64,
+    in_a_row: u32,
+    cause: String,
+    retry_at: Option<Instant>,
+}
+
+/// A place for one stream on a connection.
+pub(super) struct Lease {
+    pub(super) connection: Rc<Connection>,
+    pool: Weak<Pool>,
+    lane: Lane,
+}
+
+impl Pool {
+    pub(super) fn new(params: Params) -> Rc<Self> {
+        Rc::new_cyclic(|myself| Self {
+            myself: Weak::clone(myself),
+            authority: params.target.authority(),
+            name: params.target.to_string().into(),
+            params,
+            unary: Group::default(),
+            streams: Group::default(),
+            made: watch::Sender::new(0),
+            lost: Notify::new(),
+            tasks: TaskSet::new(),
+            abandoned: RefCell::default(),
+            reaping: Cell::new(false),
+        })
+    }
+
+    /// Counts connections that were made.
+    pub(super) fn made(&self) -> watch::Receiver<u64> {
+        self.made.subscribe()
+    }
+
+    /// Whether there is a connection that takes calls.
+    pub(super) fn is_connected(&self) -> bool {
+        [&self.unary, &self.streams]
+            .into_iter()
+            .any(|group| group.connections.borrow().iter().any(|one| one.is_open()))
+    }
+
+    /// A place on a connection; made if there is none, waited for if all are full.
+    pub(super) async fn acquire(&self, lane: Lane) -> Result<Lease, Fault> {
+        let group = self.group(lane);
+        let give_up = Instant::now() + self.params.connect_timeout;
+        let failures_before = group.failure.borrow().count;
+        loop {
+            let changed = group.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(lease) = self.pick(lane) {
+                return Ok(lease);
+            }
+            if group.failure.borrow().count != failures_before || group.is_backing_off() {
+                return Err(fault::unreachable(&group.failure.borrow().cause));
+            }
+            if group.waiting.get() >= self.params.max_waiting {
+                return Err(fault::busy());
+            }
+            self.grow(lane);
+            let waiting = Waiting::new(&group.waiting);
+            let in_time = timeout_at(give_up, changed).await;
+            drop(waiting);
+            if in_time.is_err() {
+                return Err(fault::busy());
+            }
+        }
+    }
+
+    fn group(&self, lane: Lane) -> &Group {
+        match lane {
+            Lane::Unary => &self.unary,
+            Lane::Streams => &self.streams,
+        }
+    }
+
+    /// The first connection that has room, so that few are used and writes share system calls;
+    /// when all are well used, the least used one.
+    fn pick(&self, lane: Lane) -> Option<Lease> {
+        let group = self.group(lane);
+        group.connections.borrow_mut().retain(|one| one.is_open());
+        let enough = self.params.streams_per_connection;
+        let (chosen, count) = {
+            let connections = group.connections.borrow();
+            let chosen = connections
+                .iter()
+                .find(|one| one.active() < enough.min(one.limit()))
+                .or_else(|| {
+                    connections
+                        .iter()
+                        .filter(|one| one.active() < one.limit())
+                        .min_by_key(|one| one.active())
+                })
+                .cloned()?;
+            (chosen, connections.len())
+        };
+        if chosen.active() >= enough && count < self.params.max_connections {
+            self.grow(lane);
+        }
+        chosen.begin();
+        Some(Lease {
+            connection: chosen,
+            pool: Weak::clone(&self.myself),
+            lane,
+        })
+    }
+
+    /// Makes one more connection unless one is being made or there are enough.
+    fn grow(&self, lane: Lane) {
+        let group = self.group(lane);
+        let enough = group.connections.borrow().len() >= self.params.max_connections;
+        if enough || group.is_too_soon() || group.connecting.replace(true) {
+            return;
+        }
+        let pool = Weak::clone(&self.myself);
+        let params = self.params.clone();
+        self.tasks.spawn_local("connect to the app", async move {
+            let made = connect::connect(&params).await;
+            if let Some(pool) = pool.upgrade() {
+                pool.connected(lane, made);
+            }
+        });
+    }
+
+    fn connected(&self, lane: Lane, made: Result<connect::Connected, String>) {
+        let group = self.group(lane);
+        group.connecting.set(false);
+        match made {
+            Ok(made) => {
+                let (connection, drive) = Connection::new(made, &self.params);
+                group.connections.borrow_mut().push(connection);
+                let mut failure = group.failure.borrow_mut();
+                failure.in_a_row = 0;
+                failure.retry_at = None;
+                drop(failure);
+                let pool = Weak::clone(&self.myself);
+                self.tasks.spawn_local("connection to the app", async move {
+                    drive.await;
+                    if let Some(pool) = pool.upgrade() {
+                        pool.lost.notify_waiters();
+                    }
+                });
+                self.made.send_modify(|count| *count += 1);
+            }
+            Err(cause) => {
+                tracing::debug!(%cause, "connecting to the app failed");
+                let mut failure = group.failure.borrow_mut();
+                let pause = self.params.backoff_min * 2_u32.pow(failure.in_a_row.min(8));
+                failure.count += 1;
+                failure.in_a_row += 1;
+                failure.retry_at = Some(Instant::now() + pause.min(self.params.backoff_max));
+                failure.cause = cause;
+            }
+        }
+        group.changed.notify_waiters();
+    }
+
+    /// Ends a call that was given up before it was answered.
+    ///
+    /// Servers count streams that are reset before they got to them, and close the connection
+    /// when there are many at once, as when a client with many calls goes away. So a young call
+    /// is kept until the server has surely got to it, and then few are reset at a time; a short
+    /// one ends by itself meanwhile.
+    pub(super) fn abandon(&self, sent: Instant, call: Unanswered) {
+        let age = self.params.reset_age;
+        if sent.elapsed() >= age {
+            return;
+        }
+        self.abandoned.borrow_mut().push_back((sent + age, call));
+        if self.reaping.replace(true) {
+            return;
+        }
+        let pool = Weak::clone(&self.myself);
+        self.tasks.spawn_local("reset abandoned calls", async move {
+            while let Some(at) = pool.upgrade().and_then(|pool| pool.reap()) {
+                tokio::time::sleep_until(at).await;
+            }
+        });
+    }
+
+    /// Resets some abandoned calls; says when to come again, if any are left.
+    fn reap(&self) -> Option<Instant> {
+        const AT_A_TIME: usize = 8;
+        let now = Instant::now();
+        let mut due = Vec::new();
+        let next = {
+            let mut abandoned = self.abandoned.borrow_mut();
+            while due.len() < AT_A_TIME
+                && let Some((at, _)) = abandoned.front()
+                && *at <= now
+            {
+                due.extend(abandoned.pop_front());
+            }
+            abandoned.front().map(|(at, _)| *at)
+        };
+        drop(due);
+        let pause = Duration::from_millis(1);
+        let Some(at) = next else {
+            self.reaping.set(false);
+            return None;
+        };
+        Some(at.max(now + pause))
+    }
+}
+
+/// Sees to it that there is a connection, and says so while there is one.
+#[allow(
+    clippy::infinite_loop,
+    reason = "it ends with its task, which somebody owns"
+)]
+pub(super) async fn keep_connected(pool: Rc<Pool>, ready: Ready) {
+    const LOOK_AGAIN: Duration = Duration::from_millis(500);
+    let mut held = None;
+    loop {
+        let lost = pool.lost.notified();
+        let connected = pool.is_connected() || pool.acquire(Lane::Unary).await.is_ok();
+        if !connected {
+            held = None;
+            tokio::time::sleep(pool.params.backoff_max).await;
+            continue;
+        }
+        if held.is_none() {
+            held = Some(ready.hold(Condition::App));
+        }
+        // A connection may also stop taking calls without ending: so look again all the same.
+        drop(tokio::time::timeout(LOOK_AGAIN, lost).await);
+    }
+}
+
+// === impl Group ===
+
+impl Group {
+    /// Whether there is no connection and it is too soon to try again.
+    fn is_backing_off(&self) -> bool {
+        self.is_too_soon() && self.connections.borrow().is_empty()
+    }
+
+    fn is_too_soon(&self) -> bool {
+        let retry_at = self.failure.borrow().retry_at;
+        retry_at.is_some_and(|at| Instant::now() < at)
+    }
+}
+
+// === impl Lease ===
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.connection.end();
+        if let Some(pool) = self.pool.upgrade() {
+            let group = pool.group(self.lane);
+            if group.waiting.get() > 0 {
+                group.changed.notify_one();
+            }
+        }
+    }
+}
+
+/// Counts a call that waits for a place.
+struct Waiting<'a>(&'a Cell<usize>);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a Cell<usize>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}

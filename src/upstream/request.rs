@@ -1,0 +1,94 @@
+//! The head of a request to the application.
+
+use http::header::{CONTENT_TYPE, HeaderName, TE};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use tokio::time::Instant;
+
+use super::fault;
+use crate::call::{Blame, Code, Deadline, Fault};
+
+/// What an attempt needs to write its head; kept, because a call may be sent again.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) path: PathAndQuery,
+    pub(super) authority: Option<Authority>,
+    pub(super) metadata: HeaderMap,
+    pub(super) deadline: Deadline,
+}
+
+impl Head {
+    /// The head for an attempt that starts now.
+    pub(super) fn request(&self, default_authority: &Authority) -> Result<Request<()>, Fault> {
+        let now = Instant::now().into_std();
+        let mut headers = self.metadata.clone();
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        if !headers.contains_key(CONTENT_TYPE) {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        }
+        match self.deadline.remaining(now) {
+            Some(left) if left.is_zero() => return Err(Fault::deadline().never_processed()),
+            Some(left) => {
+                let value = timeout(left);
+                let name = HeaderName::from_static("grpc-timeout");
+                if let Ok(value) = HeaderValue::try_from(value) {
+                    headers.insert(name, value);
+                }
+            }
+            None => {}
+        }
+        let authority = self.authority.as_ref().unwrap_or(default_authority);
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = Uri::builder()
+            .scheme(Scheme::HTTP)
+            .authority(authority.clone())
+            .path_and_query(self.path.clone())
+            .build()
+            .map_err(cannot_send)?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+}
+
+/// `grpc-timeout`: at most 8 digits and a unit, never more than what is left.
+fn timeout(left: std::time::Duration) -> String {
+    const MOST: u128 = 99_999_999;
+    let nanos = left.as_nanos();
+    let units = [
+        (1, 'n'),
+        (1_000, 'u'),
+        (1_000_000, 'm'),
+        (1_000_000_000, 'S'),
+        (60_000_000_000, 'M'),
+    ];
+    units
+        .into_iter()
+        .map(|(unit, name)| (nanos / unit, name))
+        .find(|(count, _)| *count <= MOST)
+        .map_or_else(
+            || format!("{}H", (nanos / 3_600_000_000_000).min(MOST)),
+            |(count, name)| format!("{count}{name}"),
+        )
+}
+
+/// The head cannot be written as HTTP/2: what came before should not have let it through.
+pub(super) fn cannot_send(error: impl std::fmt::Display) -> Fault {
+    Fault::new(
+        Blame::Gateway,
+        Code::Internal,
+        "BAD_REQUEST_HEAD",
+        "the request cannot be sent to the application",
+    )
+    .with_cause(error)
+    .never_processed()
+}
+
+/// Whether the call's time is over before anything is sent.
+pub(super) fn ensure_time(deadline: Deadline) -> Result<(), Fault> {
+    if fault::has_passed(deadline) {
+        return Err(Fault::deadline().never_processed());
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! Clients that see every byte: each DATA frame or chunk apart, and whether an answer ended or
+//! was broken off.
+
+mod h1;
+mod h2;
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::sync::watch;
+
+/// The version of HTTP that a request is made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// HTTP/1.1, a connection per request.
+    H1,
+    /// HTTP/2 with prior knowledge, a connection per request.
+    H2,
+}
+
+/// A request, written exactly as it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) version: Version,
+    pub(crate) method: String,
+    /// Path and query as they go out, escaped or not.
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<BodyStep>,
+}
+
+/// What a client does after the head of its request.
+#[derive(Clone, Debug)]
+pub(crate) enum BodyStep {
+    /// Sends bytes, as one DATA frame or chunk.
+    Send(Bytes),
+    /// Waits until the answer's body has this text.
+    Read(String),
+    /// Waits until something the test watches has happened.
+    Wait(watch::Receiver<bool>),
+    /// Leaves: the connection is closed, or the stream reset, and nothing more is read.
+    Leave,
+    /// Never ends the request; the answer is read all the same.
+    KeepOpen,
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    /// One for each DATA frame or chunk; one for all when a length was announced.
+    pub(crate) chunks: Vec<Bytes>,
+    pub(crate) trailers: HeaderMap,
+    pub(crate) end: End,
+}
+
+/// How an answer ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum End {
+    /// As its framing says.
+    #[default]
+    Clean,
+    /// Before its framing says; how, in a word.
+    Broken(String),
+    /// The client left first.
+    Left,
+}
+
+impl Answer {
+    /// The whole body.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        self.chunks.concat()
+    }
+}
+
+/// Makes one request on a connection of its own. The body received so far goes to `progress`.
+pub(crate) async fn exchange(
+    gateway: SocketAddr,
+    request: &Request,
+    progress: &watch::Sender<Vec<u8>>,
+) -> Result<Answer, String> {
+    let exchanged = async {
+        let stream = tokio::net::TcpStream::connect(gateway)
+            .await
+            .map_err(|error| format!("no connection to the gateway: {error}"))?;
+        let _ = stream.set_nodelay(true);
+        match request.version {
+            Version::H1 => h1::exchange(stream, gateway, request, progress).await,
+            Version::H2 => h2::exchange(stream, gateway, request, progress).await,
+        }
+    };
+    tokio::time::timeout(super::patience(), exchanged)
+        .await
+        .unwrap_or_else(|_| Err("no complete answer in time".to_owned()))
+}
+
+/// Waits until `progress` has `text`.
+async fn wait_for_text(progress: &watch::Sender<Vec<u8>>, text: &str) {
+    let mut received = progress.subscribe();
+    // The sender lives as long as the caller, so waiting only ends by success or by patience.
+    let _ = received
+        .wait_for(|body| super::upstream::contains(body, text.as_bytes()))
+        .await;
+}
+
+async fn wait_for_signal(signal: &watch::Receiver<bool>) {
+    let _ = signal.clone().wait_for(|happened| *happened).await;
+}

@@ -1,0 +1,172 @@
+//! Schemas of tests: proto snippets, compiled here so that messages can be judged without the
+//! product's own codec.
+
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
+use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
+use serde_json::Value;
+
+/// What a snippet that does not begin with `syntax` gets put before it.
+const HEAD: &str = r#"syntax = "proto3";
+package t;
+import "google/api/annotations.proto";
+import "google/api/httpbody.proto";
+import "google/protobuf/any.proto";
+import "google/protobuf/duration.proto";
+import "google/protobuf/empty.proto";
+import "google/protobuf/field_mask.proto";
+import "google/protobuf/struct.proto";
+import "google/protobuf/timestamp.proto";
+import "google/protobuf/wrappers.proto";
+"#;
+
+/// A compiled snippet.
+#[derive(Clone, Debug)]
+pub(crate) struct TestSchema {
+    /// The complete text of the file, as a gateway gets it.
+    pub(crate) text: String,
+    pool: DescriptorPool,
+}
+
+impl TestSchema {
+    /// Compiles a snippet, or says what is wrong with it.
+    pub(crate) fn compile(snippet: &str) -> Result<Self, String> {
+        let complete = snippet.trim_start().starts_with("syntax");
+        let text = if complete {
+            snippet.to_owned()
+        } else {
+            format!("{HEAD}\n{snippet}")
+        };
+        let mut resolver = ChainFileResolver::new();
+        resolver.add(OneFile(text.clone()));
+        resolver.add(Builtin);
+        resolver.add(GoogleFileResolver::new());
+        let mut compiler = protox::Compiler::with_file_resolver(resolver);
+        compiler.include_imports(true);
+        // The gateway knows the types of error details whether a schema imports them or not.
+        for name in [
+            OneFile::NAME,
+            "google/rpc/error_details.proto",
+            "google/rpc/status.proto",
+        ] {
+            compiler
+                .open_file(name)
+                .map_err(|error| format!("{error:?}\n{text}"))?;
+        }
+        let pool = DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice())
+            .map_err(|error| error.to_string())?;
+        Ok(Self { text, pool })
+    }
+
+    /// A method by `Method`, `Service/Method` or `pkg.Service/Method`.
+    pub(crate) fn method(&self, name: &str) -> Result<MethodDescriptor, String> {
+        let (service, method) = name.rsplit_once('/').unwrap_or(("", name));
+        self.pool
+            .services()
+            .filter(|found| {
+                service.is_empty() || found.name() == service || found.full_name() == service
+            })
+            .flat_map(|found| found.methods().collect::<Vec<_>>())
+            .find(|found| found.name() == method)
+            .ok_or_else(|| format!("the case names the method {name}, which its schema lacks"))
+    }
+
+    /// A message type by its full name.
+    pub(crate) fn message(&self, full_name: &str) -> Result<MessageDescriptor, String> {
+        self.pool.get_message_by_name(full_name).ok_or_else(|| {
+            format!("the case names the message {full_name}, which its schema lacks")
+        })
+    }
+}
+
+/// A message of a case: JSON, or the exact bytes as `{$wire: "0a 01 61"}`.
+pub(crate) fn message_bytes(kind: &MessageDescriptor, value: &Value) -> Result<Vec<u8>, String> {
+    use prost::Message;
+    if let Some(hex) = wire_of(value) {
+        return from_hex(hex);
+    }
+    Ok(message_of(kind, value)?.encode_to_vec())
+}
+
+/// Whether `bytes` are the message that a case expects; says how they differ.
+pub(crate) fn compare(
+    kind: &MessageDescriptor,
+    expected: &Value,
+    bytes: &[u8],
+) -> Result<(), String> {
+    if let Some(hex) = wire_of(expected) {
+        let wanted = from_hex(hex)?;
+        return if wanted == bytes {
+            Ok(())
+        } else {
+            Err(format!(
+                "expected the bytes {}\n     got       {}",
+                to_hex(&wanted),
+                to_hex(bytes)
+            ))
+        };
+    }
+    let wanted = message_of(kind, expected)?;
+    let got = DynamicMessage::decode(kind.clone(), bytes)
+        .map_err(|error| format!("{} is no {}: {error}", to_hex(bytes), kind.full_name()))?;
+    if wanted == got {
+        return Ok(());
+    }
+    let got = serde_json::to_string(&got).unwrap_or_else(|_| format!("{got:?}"));
+    Err(format!(
+        "expected {expected}\n     got       {got} ({})",
+        to_hex(bytes)
+    ))
+}
+
+fn message_of(kind: &MessageDescriptor, value: &Value) -> Result<DynamicMessage, String> {
+    DynamicMessage::deserialize(kind.clone(), value)
+        .map_err(|error| format!("{value} in the case is no {}: {error}", kind.full_name()))
+}
+
+fn wire_of(value: &Value) -> Option<&str> {
+    value.as_object()?.get("$wire")?.as_str()
+}
+
+/// Bytes from hexadecimal digits, white space skipped.
+pub(crate) fn from_hex(text: &str) -> Result<Vec<u8>, String> {
+    let digits: String = text
+        .chars()
+        .filter(|letter| !letter.is_whitespace())
+        .collect();
+    data_encoding::HEXLOWER_PERMISSIVE
+        .decode(digits.as_bytes())
+        .map_err(|error| format!("{text:?} is not hexadecimal: {error}"))
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
+#[derive(Debug)]
+struct OneFile(String);
+
+impl OneFile {
+    const NAME: &'static str = "case.proto";
+}
+
+impl FileResolver for OneFile {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        if name == Self::NAME {
+            File::from_source(name, &self.0)
+        } else {
+            Err(protox::Error::file_not_found(name))
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Builtin;
+
+impl FileResolver for Builtin {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        match sidegate::schema::builtin::find(name) {
+            Some(text) => File::from_source(name, text),
+            None => Err(protox::Error::file_not_found(name)),
+        }
+    }
+}
