@@ -1,1 +1,163 @@
 //! The admin port: health, inspection, metrics.
+//!
+//! It lives on a thread and a runtime of its own, reads what others publish and never takes a
+//! lock that a worker takes: whatever happens here, the data path does not notice (invariant
+//! 12). The `ops` listener is the same server with three pages, for other interfaces.
+//!
+//! ```no_run
+//! # fn views() -> sidegate::admin::Views { unimplemented!() }
+//! use sidegate::admin::{Params, bind};
+//!
+//! let bound = bind(Params { admin: Some(([127, 0, 0, 1], 0).into()), ops: None })?;
+//! let address = bound.admin_address();
+//! let running = bound.run(views())?; // until it is dropped
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+pub mod routes_view;
+pub mod views;
+
+mod guard;
+mod listen;
+mod pages;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use axum::Router;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+
+use crate::life::drain::Drain;
+use crate::life::ready::Ready;
+use crate::live::Live;
+use crate::schema::Schema;
+use crate::schema::problem::Problem;
+use crate::telemetry::Telemetry;
+use guard::Ends;
+use listen::Guarded;
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Params {
+    /// For all pages; only this host gets them, whatever the address.
+    pub admin: Option<SocketAddr>,
+    /// For `/livez`, `/readyz` and `/metrics`, to anybody.
+    pub ops: Option<SocketAddr>,
+}
+
+/// What the pages show.
+pub struct Views {
+    /// The live schema.
+    pub schema: Arc<Live<Schema>>,
+    /// What is wrong with it and with the configuration.
+    pub problems: Arc<Live<Vec<Problem>>>,
+    /// Whether work may come.
+    pub ready: Ready,
+    /// Whether the gateway is being taken out of service.
+    pub drain: Drain,
+    /// What was counted.
+    pub telemetry: Telemetry,
+    /// The configuration as it is in effect, without secrets.
+    pub config: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+}
+
+/// Listeners that have their addresses and serve nothing yet.
+#[derive(Debug)]
+pub struct Bound {
+    admin: Option<TcpListener>,
+    ops: Option<TcpListener>,
+}
+
+/// The admin thread; it ends when this is dropped.
+#[must_use = "dropping it stops the admin port"]
+#[derive(Debug)]
+pub struct Running {
+    /// Dropped to stop the thread.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Takes the addresses; port 0 takes any free port.
+pub fn bind(params: Params) -> io::Result<Bound> {
+    let listen = |address: Option<SocketAddr>| address.map(TcpListener::bind).transpose();
+    Ok(Bound {
+        admin: listen(params.admin)?,
+        ops: listen(params.ops)?,
+    })
+}
+
+impl Bound {
+    /// Where the admin pages are.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref()?.local_addr().ok()
+    }
+
+    /// Where the pages for probes and scrapers are.
+    pub fn ops_address(&self) -> Option<SocketAddr> {
+        self.ops.as_ref()?.local_addr().ok()
+    }
+
+    /// Serves on a thread of its own.
+    pub fn run(self, views: Views) -> io::Result<Running> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let views = Arc::new(views);
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name(String::from("sidegate-admin"))
+            .spawn(move || self.serve(&runtime, &views, stopped))?;
+        Ok(Running {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    fn serve(self, runtime: &Runtime, views: &Arc<Views>, stopped: oneshot::Receiver<()>) {
+        let admin = serve(self.admin, pages::admin(Arc::clone(views)));
+        let ops = serve(self.ops, pages::ops(Arc::clone(views)));
+        runtime.block_on(async {
+            tokio::select! {
+                // An error here says that the other end is gone, which means the same.
+                _ = stopped => {}
+                ((), ()) = async { tokio::join!(admin, ops) } => {}
+            }
+        });
+    }
+}
+
+/// Serves one listener for ever, or not at all.
+async fn serve(listener: Option<TcpListener>, pages: Router) {
+    let Some(listener) = listener else {
+        return std::future::pending().await;
+    };
+    let served = async {
+        let listener = Guarded::new(listener)?;
+        let pages = pages.into_make_service_with_connect_info::<Ends>();
+        axum::serve(listener, pages).await
+    };
+    if let Err(error) = served.await {
+        tracing::error!(%error, "the admin port is out of service");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the admin thread panicked");
+        }
+    }
+}
+
+impl fmt::Debug for Views {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Views").finish_non_exhaustive()
+    }
+}

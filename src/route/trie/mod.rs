@@ -148,6 +148,25 @@ impl<T> Trie<T> {
         leaf.entry(http_method)
     }
 
+    /// What stands at the place of a template and a method, without a thought for paths.
+    pub fn get(&self, http_method: &str, template: &Template) -> Option<&T> {
+        let mut node = self.node(0);
+        for segment in template.segments() {
+            node = self.node(match segment {
+                Segment::Literal(text) => *node.literals.get(path::normal(text).as_ref())?,
+                Segment::Star => node.star?,
+                Segment::DoubleStar => node.double_star?,
+            });
+        }
+        match template.verb() {
+            None => node.plain.get(http_method),
+            Some(verb) => node
+                .verbs
+                .get(path::normal(verb).as_ref())?
+                .get(http_method),
+        }
+    }
+
     /// Looks a path up: raw, from its first `/` to before the `?`.
     pub fn find(&self, http_method: &str, raw_path: &str, options: LookupOptions) -> Lookup<'_, T> {
         lookup::find(self, http_method, raw_path, options)

@@ -1,0 +1,149 @@
+//! [`Guarded`]: a listener whose connections cannot be many or last without an answer.
+//!
+//! The admin server has no timers of its own. One rule stands for all of them: a connection to
+//! which nothing was written for thirty seconds is closed. It ends half a request, an idle
+//! keep-alive and a client that does not read alike; whoever is being answered stays.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::serve::Listener;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+/// As many connections as one listener has at a time.
+const CONNECTIONS: usize = 64;
+
+/// How long a connection may go without an answer.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// How long accepting rests when it fails, for want of file descriptors usually.
+const REST: Duration = Duration::from_millis(100);
+
+/// Accepts connections within limits.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    listener: TcpListener,
+    room: Arc<Semaphore>,
+}
+
+/// A connection within limits.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    /// Passes when the client was not answered for too long.
+    quiet: Pin<Box<Sleep>>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Guarded {
+    /// Takes a bound listener over; it belongs on the runtime that will serve it.
+    pub(super) fn new(listener: StdListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            listener: TcpListener::from_std(listener)?,
+            room: Arc::new(Semaphore::new(CONNECTIONS)),
+        })
+    }
+}
+
+impl Listener for Guarded {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        // The semaphore is never closed.
+        let place = Arc::clone(&self.room).acquire_owned().await.ok();
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, peer)) => {
+                    let connection = Connection {
+                        stream,
+                        quiet: Box::pin(sleep(QUIET)),
+                        _place: place,
+                    };
+                    return (connection, peer);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the admin port cannot accept a connection");
+                    sleep_until(Instant::now() + REST).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+impl Connection {
+    /// The address the client connected to.
+    pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+
+    fn check_quiet(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match self.quiet.as_mut().poll(context) {
+            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    fn answered(&mut self) {
+        self.quiet.as_mut().reset(Instant::now() + QUIET);
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check_quiet(context)?;
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check_quiet(context)?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
+        self.answered();
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check_quiet(context)?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, pieces))?;
+        self.answered();
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

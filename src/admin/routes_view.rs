@@ -1,0 +1,203 @@
+//! The route table as somebody sees it: on `/routes`, and by `sidegate routes`.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::schema::binding::{Binding, BodyTarget, FieldStep, Origin};
+use crate::schema::{BindingId, RouteTarget, Schema};
+
+/// All routes of a schema, sorted by template, then HTTP method. Displays as an aligned table.
+#[derive(Debug, Serialize)]
+pub struct RoutesView {
+    /// One per rule.
+    pub routes: Vec<RouteView>,
+}
+
+/// One rule.
+#[derive(Debug, Serialize)]
+pub struct RouteView {
+    /// `GET` and so on; `*` for every method.
+    pub method: String,
+    /// The path template.
+    pub template: String,
+    /// `pkg.Service/Method`.
+    pub rpc: String,
+    /// `unary`, `client_stream`, `server_stream` or `bidi`.
+    pub stream: String,
+    /// `*`, or the field of the request that is the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The field of the response that is the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_body: Option<String>,
+    /// `file:line:column` as far as it is known.
+    pub declared: String,
+    /// `annotation`, `rule` or `auto`.
+    pub origin: &'static str,
+    /// Whether a request that matches gets here.
+    pub state: State,
+    /// The other rpcs that claim the same route, when it is not served to this one (R4).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conflicts_with: Vec<String>,
+}
+
+/// What becomes of a request that matches a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It is served.
+    Served,
+    /// Several rpcs claim the route, so that none is served: 501.
+    Conflict,
+    /// Another rpc is served instead.
+    Overridden,
+}
+
+impl RoutesView {
+    /// The view of a schema.
+    pub fn new(schema: &Schema) -> Self {
+        let mut routes: Vec<RouteView> = (0..)
+            .map(BindingId)
+            .zip(&schema.bindings)
+            .map(|(id, binding)| RouteView::new(schema, id, binding))
+            .collect();
+        routes.sort_by(|one, other| {
+            let key = |route: &RouteView| (route.template.clone(), route.method.clone());
+            key(one).cmp(&key(other))
+        });
+        Self { routes }
+    }
+}
+
+impl RouteView {
+    fn new(schema: &Schema, id: BindingId, binding: &Binding) -> Self {
+        let method = schema.method(binding.method);
+        let (state, conflicts_with) = state(schema, id, binding);
+        Self {
+            method: binding.http_method.to_string(),
+            template: binding.template.to_string(),
+            rpc: rpc(schema, binding),
+            stream: method.kind.to_string(),
+            body: match &binding.body {
+                BodyTarget::None => None,
+                BodyTarget::Whole => Some(String::from("*")),
+                BodyTarget::Field(step) => Some(field_name(schema, *step)),
+            },
+            response_body: binding.response_body.map(|step| field_name(schema, step)),
+            declared: binding.declared.to_string(),
+            origin: match binding.origin {
+                Origin::Annotation => "annotation",
+                Origin::Rule => "rule",
+                Origin::Auto => "auto",
+            },
+            state,
+            conflicts_with,
+        }
+    }
+}
+
+/// Whether a rule is served, and who else wants its place if not.
+fn state(schema: &Schema, id: BindingId, binding: &Binding) -> (State, Vec<String>) {
+    let mine = rpc(schema, binding);
+    let others = |ids: &[BindingId]| {
+        let mut rpcs: Vec<String> = ids
+            .iter()
+            .map(|id| rpc(schema, schema.binding(*id)))
+            .filter(|rpc| *rpc != mine)
+            .collect();
+        rpcs.dedup();
+        rpcs
+    };
+    let target = schema.routes.get(&binding.http_method, &binding.template);
+    match target {
+        Some(RouteTarget::Serve(served)) if *served == id => (State::Served, Vec::new()),
+        Some(RouteTarget::Serve(served)) => {
+            let others = others(&[*served]);
+            // The same rpc stating a pattern twice is fine (R4).
+            let state = if others.is_empty() {
+                State::Served
+            } else {
+                State::Overridden
+            };
+            (state, others)
+        }
+        Some(RouteTarget::Conflict(ids)) => (State::Conflict, others(ids)),
+        None => (State::Overridden, Vec::new()),
+    }
+}
+
+fn rpc(schema: &Schema, binding: &Binding) -> String {
+    let path = &schema.method(binding.method).path;
+    String::from(path.strip_prefix('/').unwrap_or(path))
+}
+
+fn field_name(schema: &Schema, step: FieldStep) -> String {
+    let message = schema.tables.message(step.message);
+    message.by_number(step.number).map_or_else(
+        || format!("field {}", step.number),
+        |field| field.name.to_string(),
+    )
+}
+
+// === impl Display ===
+
+impl fmt::Display for RoutesView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const HEAD: [&str; 6] = ["METHOD", "TEMPLATE", "RPC", "STREAM", "BODY", "DECLARED"];
+        let rows: Vec<[String; 6]> = self.routes.iter().map(RouteView::cells).collect();
+        let mut widths = HEAD.map(str::len);
+        for row in &rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = cell.chars().count().max(*width);
+            }
+        }
+        write_row(f, &HEAD, &widths)?;
+        for row in &rows {
+            write_row(f, row, &widths)?;
+        }
+        Ok(())
+    }
+}
+
+impl RouteView {
+    fn cells(&self) -> [String; 6] {
+        let body = match (&self.body, &self.response_body) {
+            (None, None) => String::from("-"),
+            (Some(body), None) => body.clone(),
+            (None, Some(response)) => format!("- -> {response}"),
+            (Some(body), Some(response)) => format!("{body} -> {response}"),
+        };
+        let others = self.conflicts_with.join(", ");
+        let remark = match self.state {
+            State::Served => String::new(),
+            State::Conflict => format!("  (conflicts with {others}: not served)"),
+            State::Overridden => format!("  (not served: {others} is)"),
+        };
+        [
+            self.method.clone(),
+            self.template.clone(),
+            self.rpc.clone(),
+            self.stream.clone(),
+            body,
+            format!("{}{remark}", self.declared),
+        ]
+    }
+}
+
+fn write_row<T: AsRef<str>>(
+    f: &mut fmt::Formatter<'_>,
+    cells: &[T],
+    widths: &[usize],
+) -> fmt::Result {
+    let last = cells.len().saturating_sub(1);
+    for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        let cell = cell.as_ref();
+        if at == last {
+            writeln!(f, "{cell}")?;
+        } else {
+            write!(f, "{cell:width$}  ")?;
+        }
+    }
+    Ok(())
+}
