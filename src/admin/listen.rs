@@ -147,3 +147,60 @@ impl AsyncWrite for Connection {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn connected() -> (Connection, TcpStream, Guarded) {
+        let listener = StdListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut guarded = Guarded::new(listener).unwrap();
+        let (client, (connection, _)) = tokio::join!(TcpStream::connect(address), guarded.accept());
+        (connection, client.unwrap(), guarded)
+    }
+
+    /// Fault 18, on this port: what drips is cut off as well as what is silent.
+    #[tokio::test(start_paused = true)]
+    async fn half_a_request_does_not_last() {
+        let (mut connection, mut client, _guarded) = connected().await;
+        let began = Instant::now();
+        let drip = async {
+            while client.write_all(b"x").await.is_ok() {
+                sleep_until(Instant::now() + QUIET / 4).await;
+            }
+        };
+        let read = async {
+            loop {
+                if let Err(error) = connection.read(&mut [0; 16]).await {
+                    return error.kind();
+                }
+            }
+        };
+        tokio::select! {
+            () = drip => panic!("the connection is open still"),
+            error = read => assert_eq!(error, io::ErrorKind::TimedOut),
+        }
+        assert!(began.elapsed() >= QUIET && began.elapsed() < 2 * QUIET);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_answered_stays() {
+        let (mut connection, mut client, _guarded) = connected().await;
+        for _ in 0..10 {
+            sleep_until(Instant::now() + QUIET * 3 / 4).await;
+            connection.write_all(b"x").await.unwrap();
+            client.read_exact(&mut [0]).await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn places_are_limited_and_given_back() {
+        let (connection, _client, guarded) = connected().await;
+        assert_eq!(guarded.room.available_permits(), CONNECTIONS - 1);
+        drop(connection);
+        assert_eq!(guarded.room.available_permits(), CONNECTIONS);
+    }
+}

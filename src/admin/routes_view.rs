@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::schema::binding::{Binding, BodyTarget, FieldStep, Origin};
-use crate::schema::{BindingId, RouteTarget, Schema};
+use crate::schema::{RouteTarget, Schema};
 
 /// All routes of a schema, sorted by template, then HTTP method. Displays as an aligned table.
 #[derive(Debug, Serialize)]
@@ -37,7 +37,7 @@ pub struct RouteView {
     pub origin: &'static str,
     /// Whether a request that matches gets here.
     pub state: State,
-    /// The other rpcs that claim the same route, when it is not served to this one (R4).
+    /// The other rpcs that claim the same route, when none of them is served (R4).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conflicts_with: Vec<String>,
 }
@@ -50,17 +50,15 @@ pub enum State {
     Served,
     /// Several rpcs claim the route, so that none is served: 501.
     Conflict,
-    /// Another rpc is served instead.
-    Overridden,
 }
 
 impl RoutesView {
     /// The view of a schema.
     pub fn new(schema: &Schema) -> Self {
-        let mut routes: Vec<RouteView> = (0..)
-            .map(BindingId)
-            .zip(&schema.bindings)
-            .map(|(id, binding)| RouteView::new(schema, id, binding))
+        let mut routes: Vec<RouteView> = schema
+            .bindings
+            .iter()
+            .map(|binding| RouteView::new(schema, binding))
             .collect();
         routes.sort_by(|one, other| {
             let key = |route: &RouteView| (route.template.clone(), route.method.clone());
@@ -71,9 +69,9 @@ impl RoutesView {
 }
 
 impl RouteView {
-    fn new(schema: &Schema, id: BindingId, binding: &Binding) -> Self {
+    fn new(schema: &Schema, binding: &Binding) -> Self {
         let method = schema.method(binding.method);
-        let (state, conflicts_with) = state(schema, id, binding);
+        let (state, conflicts_with) = state(schema, binding);
         Self {
             method: binding.http_method.to_string(),
             template: binding.template.to_string(),
@@ -97,34 +95,21 @@ impl RouteView {
     }
 }
 
-/// Whether a rule is served, and who else wants its place if not.
-fn state(schema: &Schema, id: BindingId, binding: &Binding) -> (State, Vec<String>) {
-    let mine = rpc(schema, binding);
-    let others = |ids: &[BindingId]| {
-        let mut rpcs: Vec<String> = ids
-            .iter()
-            .map(|id| rpc(schema, schema.binding(*id)))
-            .filter(|rpc| *rpc != mine)
-            .collect();
-        rpcs.dedup();
-        rpcs
-    };
+/// Whether a rule is served, and who else wants its place if not. Rules that lost their place to
+/// another one (`rest.conflicts: first` and `last`) are not in the schema.
+fn state(schema: &Schema, binding: &Binding) -> (State, Vec<String>) {
     let target = schema.routes.get(&binding.http_method, &binding.template);
-    match target {
-        Some(RouteTarget::Serve(served)) if *served == id => (State::Served, Vec::new()),
-        Some(RouteTarget::Serve(served)) => {
-            let others = others(&[*served]);
-            // The same rpc stating a pattern twice is fine (R4).
-            let state = if others.is_empty() {
-                State::Served
-            } else {
-                State::Overridden
-            };
-            (state, others)
-        }
-        Some(RouteTarget::Conflict(ids)) => (State::Conflict, others(ids)),
-        None => (State::Overridden, Vec::new()),
-    }
+    let Some(RouteTarget::Conflict(ids)) = target else {
+        return (State::Served, Vec::new());
+    };
+    let mine = rpc(schema, binding);
+    let mut others: Vec<String> = ids
+        .iter()
+        .map(|id| rpc(schema, schema.binding(*id)))
+        .filter(|other| *other != mine)
+        .collect();
+    others.dedup();
+    (State::Conflict, others)
 }
 
 fn rpc(schema: &Schema, binding: &Binding) -> String {
@@ -172,7 +157,6 @@ impl RouteView {
         let remark = match self.state {
             State::Served => String::new(),
             State::Conflict => format!("  (conflicts with {others}: not served)"),
-            State::Overridden => format!("  (not served: {others} is)"),
         };
         [
             self.method.clone(),

@@ -1,1 +1,269 @@
+//! The admin port as a client sees it, over real connections.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use prost::Message;
+use serde_json::{Value, json};
+
+use super::routes_view::RoutesView;
+use super::{Params, Running, Views, bind};
+use crate::life::drain::Drain;
+use crate::life::ready::{Condition, Ready};
+use crate::live::Live;
+use crate::schema::compile::{Conflicts, Input, compile};
+use crate::schema::descriptor::FileDescriptorSet;
+use crate::schema::problem::{Location, Problem};
+use crate::schema::tests::{input, schema};
+use crate::telemetry::clock::Clock;
+use crate::telemetry::{self, Telemetry};
+
+const BOOKS: &str = r#"
+    syntax = "proto3";
+    package books;
+    import "google/api/annotations.proto";
+    message Book { string name = 1; string title = 2; }
+    service Shop {
+      rpc Get(Book) returns (Book) {
+        option idempotency_level = NO_SIDE_EFFECTS;
+        option (google.api.http) = {
+          get: "/v1/{name=books/*}"
+          additional_bindings { get: "/v1/titles/{title}" response_body: "name" }
+        };
+      }
+      rpc Put(stream Book) returns (Book) {
+        option (google.api.http) = {put: "/v1/books:all" body: "title"};
+      }
+      rpc Plain(Book) returns (stream Book);
+    }
+"#;
+
+/// A running admin port and what it looks at.
+struct Port {
+    admin: SocketAddr,
+    ops: SocketAddr,
+    ready: Ready,
+    drain: Drain,
+    _running: Running,
+}
+
+fn port() -> Port {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let bound = bind(Params {
+        admin: Some(any),
+        ops: Some(any),
+    })
+    .unwrap();
+    let (ready, drain) = (Ready::new(), Drain::new());
+    let problem = Problem::warning(Location::at("a.proto", 3, 7), "something is odd")
+        .with_note(Location::file("b.proto"), "it began here")
+        .with_help("mend it");
+    let views = Views {
+        schema: Arc::new(Live::new(schema(BOOKS))),
+        problems: Arc::new(Live::new(vec![problem])),
+        ready: ready.clone(),
+        drain: drain.clone(),
+        telemetry: Telemetry::new(telemetry::Params {
+            access_log: None,
+            workers: 1,
+            clock: Clock::system(),
+        }),
+        config: Arc::new(|| json!({"listen": "0.0.0.0:8081"})),
+    };
+    Port {
+        admin: bound.admin_address().unwrap(),
+        ops: bound.ops_address().unwrap(),
+        ready,
+        drain,
+        _running: bound.run(views).unwrap(),
+    }
+}
+
+/// Sends a request head and reads the answer to its end: status, head, body.
+fn exchange(address: SocketAddr, head: &str) -> (u16, String, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap();
+    let body = answer.split_off(end + 4);
+    let head = String::from_utf8(answer).unwrap();
+    let status = head.split(' ').nth(1).unwrap();
+    (status.parse().unwrap(), head, body)
+}
+
+fn get(address: SocketAddr, path: &str) -> (u16, String, Vec<u8>) {
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    exchange(address, &head)
+}
+
+fn get_json(address: SocketAddr, path: &str) -> (u16, Value) {
+    let (status, head, body) = get(address, path);
+    assert!(
+        head.contains("content-type: application/json\r\n"),
+        "{head}"
+    );
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+#[test]
+fn probes_tell_whether_work_may_come() {
+    let port = port();
+    for address in [port.admin, port.ops] {
+        assert_eq!(get(address, "/livez").0, 200);
+        let (status, body) = get_json(address, "/readyz");
+        assert_eq!(status, 503);
+        assert_eq!(
+            body,
+            json!({"ready": false, "waiting_for": ["listening", "schema", "app"]})
+        );
+    }
+    let held = Condition::ALL.map(|condition| port.ready.hold(condition));
+    assert_eq!(get_json(port.ops, "/readyz"), (200, json!({"ready": true})));
+
+    port.drain.start();
+    let expected = json!({"ready": false, "draining": true});
+    assert_eq!(get_json(port.admin, "/readyz"), (503, expected));
+    assert_eq!(get(port.admin, "/livez").0, 200, "draining is not dying");
+    drop(held);
+}
+
+#[test]
+fn pages_show_what_is_live() {
+    let port = port();
+    let (status, head, body) = get(port.admin, "/metrics");
+    assert_eq!(status, 200);
+    assert!(
+        head.contains("content-type: text/plain; version=0.0.4"),
+        "{head}"
+    );
+    assert!(head.contains("cache-control: no-store\r\n"), "{head}");
+    assert!(body.starts_with(b"# HELP "));
+
+    let (_, routes) = get_json(port.admin, "/routes");
+    assert_eq!(routes["routes"][0]["rpc"], "books.Shop/Plain");
+    let (_, _, table) = get(port.admin, "/routes?format=table");
+    assert!(table.starts_with(b"METHOD"));
+    assert_eq!(get(port.admin, "/routes?format=xml").0, 400);
+
+    let (_, schema) = get_json(port.admin, "/schema");
+    assert_eq!(
+        schema["services"][0]["methods"][0],
+        json!({
+            "name": "Get", "path": "/books.Shop/Get", "stream": "unary",
+            "input": "books.Book", "output": "books.Book", "idempotency": "no_side_effects",
+        })
+    );
+    let (_, _, set) = get(port.admin, "/schema?format=binpb");
+    let set = FileDescriptorSet::decode(set.as_slice()).unwrap();
+    assert!(set.file.iter().any(|file| file.name() == "test.proto"));
+    let names: Vec<Value> = set.file.iter().map(|file| file.name().into()).collect();
+    assert_eq!(schema["files"], Value::Array(names));
+
+    let expected = json!({"problems": [{
+        "severity": "warning", "file": "a.proto", "line": 3, "column": 7,
+        "message": "something is odd",
+        "notes": [{"file": "b.proto", "message": "it began here"}],
+        "help": "mend it",
+    }]});
+    assert_eq!(get_json(port.admin, "/problems"), (200, expected));
+    let expected = json!({"listen": "0.0.0.0:8081"});
+    assert_eq!(get_json(port.admin, "/config"), (200, expected));
+    assert_eq!(
+        get_json(port.admin, "/nothing").1["error"]["status"],
+        "NOT_FOUND"
+    );
+    assert_eq!(get(port.admin, "/").0, 200);
+}
+
+/// Fault 47.
+#[test]
+fn only_who_names_this_host_sees_the_admin_pages() {
+    let port = port();
+    let ask = |address, host: &str| {
+        let head = format!("GET /livez HTTP/1.1\r\n{host}connection: close\r\n\r\n");
+        exchange(address, &head).0
+    };
+    assert_eq!(ask(port.admin, "host: localhost:1\r\n"), 200);
+    for host in [
+        "host: evil.example\r\n",
+        "host: 127.0.0.1\r\nhost: evil.example\r\n",
+        "host: \r\n",
+        "",
+    ] {
+        assert!([400, 403].contains(&ask(port.admin, host)), "{host:?}");
+    }
+    let head = format!(
+        "GET http://evil.example/config HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+        port.admin
+    );
+    assert_eq!(exchange(port.admin, &head).0, 403);
+
+    // The ops listener: its three pages, any Host.
+    assert_eq!(ask(port.ops, "host: evil.example\r\n"), 200);
+    for page in ["/config", "/routes", "/schema", "/problems", "/"] {
+        assert_eq!(get(port.ops, page).0, 404, "{page}");
+    }
+}
+
+#[test]
+fn the_port_is_free_when_it_has_stopped() {
+    let port = port();
+    let address = port.admin;
+    drop(port);
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn the_route_table_lines_up() {
+    assert_eq!(
+        RoutesView::new(&schema(BOOKS)).to_string(),
+        "\
+METHOD  TEMPLATE            RPC               STREAM         BODY       DECLARED
+POST    /books.Shop/Plain   books.Shop/Plain  server_stream  *          test.proto:17:7
+PUT     /v1/books:all       books.Shop/Put    client_stream  title      test.proto:15:9
+GET     /v1/titles/{title}  books.Shop/Get    unary          - -> name  test.proto:9:9
+GET     /v1/{name=books/*}  books.Shop/Get    unary          -          test.proto:9:9
+"
+    );
+}
+
+#[test]
+fn a_route_that_is_not_served_says_who_else_wants_it() {
+    let text = r#"
+        syntax = "proto3";
+        package a;
+        import "google/api/annotations.proto";
+        message M { string b = 1; string c = 2; }
+        service S {
+          rpc One(M) returns (M) { option (google.api.http) = {get: "/v1/{b}"}; }
+          rpc Two(M) returns (M) { option (google.api.http) = {get: "/v1/{c}"}; }
+        }
+    "#;
+    let table = RoutesView::new(&compile(&input(text)).0).to_string();
+    assert!(
+        table.contains("  (conflicts with a.S/Two: not served)\n"),
+        "{table}"
+    );
+    let states = |conflicts| {
+        let (schema, _) = compile(&Input {
+            conflicts,
+            ..input(text)
+        });
+        let routes = RoutesView::new(&schema).routes.into_iter();
+        let states = routes.map(|route| (route.rpc, route.state, route.conflicts_with.join(",")));
+        serde_json::to_value(states.collect::<Vec<_>>()).unwrap()
+    };
+    assert_eq!(
+        states(Conflicts::Error),
+        json!([
+            ["a.S/One", "conflict", "a.S/Two"],
+            ["a.S/Two", "conflict", "a.S/One"]
+        ])
+    );
+    assert_eq!(states(Conflicts::Last), json!([["a.S/Two", "served", ""]]));
+}
