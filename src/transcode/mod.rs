@@ -2,6 +2,36 @@
 //!
 //! Bytes in, bytes out: no message objects in between, no I/O, and no input makes it panic,
 //! recurse without bound or take more than linear time.
+//!
+//! - [`json_to_wire`]: a request body becomes a message ([`json_to_wire::transcode`]).
+//! - [`bind`]: path variables and query parameters become wire bytes that are appended to it.
+//! - [`split`]: a stream of JSON values is cut into bodies.
+//! - [`wire_to_json`]: a message becomes JSON.
+//! - [`detail`]: `google.rpc.Status` details, read and made.
+//! - [`escape`]: JSON text of strings.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "wire values are cut and reinterpreted as the format says; ranges are checked first"
+)]
+
+mod base64;
+pub mod bind;
+pub mod detail;
+pub mod escape;
+pub mod json_to_wire;
+mod known;
+mod names;
+mod number;
+mod proto;
+pub mod split;
+mod time;
+pub mod wire_to_json;
+
+/// Objects and lists, and messages on the wire, may be nested this deep (J2).
+const MAX_DEPTH: usize = 100;
 
 /// A field of the request that is wrong, and why; becomes a
 /// `google.rpc.BadRequest.FieldViolation`.

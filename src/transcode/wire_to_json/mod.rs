@@ -1,0 +1,183 @@
+//! A protobuf message becomes JSON, without objects in between.
+//!
+//! One optimistic pass prints each record as it comes. What real encoders never write - a
+//! singular field twice, a list in pieces, two members of a oneof, a map key twice - is legal all
+//! the same (J6): the pass then gives up, and the whole message is printed once more from its
+//! records grouped by field. The second pass never gives up, so nothing is exponential.
+//!
+//! Rules: J1, J3-J6, S9.
+
+mod any;
+mod group;
+mod object;
+mod scalar;
+mod walker;
+mod well_known;
+
+use std::fmt;
+
+use super::escape;
+use super::proto::Malformed;
+use crate::schema::binding::FieldStep;
+use crate::schema::plan::{MessageId, Tables};
+use crate::schema::policy::JsonOptions;
+use walker::{Stop, Walker};
+
+/// More spaces a level are not written.
+const MAX_INDENT: u8 = 16;
+
+/// What a message is to become.
+#[derive(Clone, Copy, Debug)]
+pub struct Response<'t> {
+    /// The tables `message` belongs to.
+    pub tables: &'t Tables,
+    /// The response type.
+    pub message: MessageId,
+    /// The field that is the answer's body (`response_body`, S9); the whole message if none.
+    /// A message that is not set is `{}`, and `null` if its JSON form is no object.
+    pub selection: Option<FieldStep>,
+    /// How JSON is written.
+    pub options: &'t JsonOptions,
+    /// How long the JSON may become.
+    pub limit: usize,
+}
+
+/// What the JSON does not show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Fields that the schema does not know, dropped (J5).
+    pub unknown_fields: u64,
+}
+
+/// Why a message has no JSON form: the application sent it, so it is to blame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireError {
+    kind: ErrorKind,
+    /// The innermost field that is known to hold it, as `pkg.Message.field`.
+    field: Option<String>,
+}
+
+/// The kinds of [`WireError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ErrorKind {
+    Malformed(Malformed),
+    Utf8,
+    Timestamp,
+    Duration,
+    FieldMask,
+    NotFinite,
+    Depth,
+    TooLarge,
+}
+
+impl WireError {
+    /// Whether the JSON would exceed its limit.
+    pub fn is_too_large(&self) -> bool {
+        self.kind == ErrorKind::TooLarge
+    }
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(field) = &self.field {
+            write!(f, "{field}: ")?;
+        }
+        f.write_str(match self.kind {
+            ErrorKind::Malformed(malformed) => malformed.describe(),
+            ErrorKind::Utf8 => "a string is not valid UTF-8",
+            ErrorKind::Timestamp => "a timestamp is outside of the years 1 to 9999",
+            ErrorKind::Duration => {
+                "a duration is outside of 10,000 years or its parts differ in sign"
+            }
+            ErrorKind::FieldMask => "a path of a field mask has no JSON form",
+            ErrorKind::NotFinite => "a google.protobuf.Value holds NaN or an infinity",
+            ErrorKind::Depth => "messages are nested too deep",
+            ErrorKind::TooLarge => "the JSON form exceeds its limit",
+        })
+    }
+}
+
+impl std::error::Error for WireError {}
+
+/// Appends the JSON form of `wire` to `out`. After an error `out` is as it was.
+pub fn transcode(
+    response: &Response<'_>,
+    wire: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<Written, WireError> {
+    let start = out.len();
+    let indent = response.options.indent.min(MAX_INDENT);
+    let result = if indent == 0 {
+        compact(response, wire, out)
+    } else {
+        let mut json = Vec::new();
+        compact(response, wire, &mut json).and_then(|written| {
+            let fits = escape::indent(&json, usize::from(indent), response.limit, out);
+            fits.then_some(written).ok_or(WireError {
+                kind: ErrorKind::TooLarge,
+                field: None,
+            })
+        })
+    };
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+fn compact(response: &Response<'_>, wire: &[u8], out: &mut Vec<u8>) -> Result<Written, WireError> {
+    let start = out.len();
+    let mut walker = Walker::new(response.tables, response.options, response.limit, out);
+    let mut result = print(&mut walker, response, wire);
+    if matches!(result, Err(Stop::Conflict)) {
+        walker.start_over(start);
+        result = print(&mut walker, response, wire);
+    }
+    match result {
+        Ok(()) => Ok(Written {
+            unknown_fields: walker.unknown_fields,
+        }),
+        Err(Stop::Error(error)) => Err(*error),
+        // Grouping leaves nothing to conflict.
+        Err(Stop::Conflict) => Err(WireError {
+            kind: ErrorKind::Malformed(Malformed::Tag),
+            field: None,
+        }),
+    }
+}
+
+fn print<'t>(
+    walker: &mut Walker<'t, '_>,
+    response: &Response<'t>,
+    wire: &[u8],
+) -> Result<(), Stop> {
+    let field = response.selection.and_then(|step| {
+        let message = response.tables.message(step.message);
+        Some((message, message.by_number(step.number)?))
+    });
+    match field {
+        None => walker.message(response.message, &[wire]),
+        Some((message, field)) => walker.bare_field(message, field, &[wire]),
+    }
+}
+
+/// The type URL and the value of an encoded `Any`.
+pub(super) fn any_parts(any: &[u8]) -> Option<(&str, &[u8])> {
+    any::parts(&[any]).ok()
+}
+
+/// Appends an encoded `Any` as JSON; `false`, and nothing appended, when it has no JSON form.
+pub(super) fn print_any(tables: &Tables, any: &[u8], out: &mut Vec<u8>) -> bool {
+    /// No byte of a message becomes more bytes of JSON than a control character, but names do.
+    const GROWTH: usize = 64;
+    let start = out.len();
+    let options = JsonOptions::default();
+    let limit = any.len().saturating_mul(GROWTH).saturating_add(1 << 10);
+    let mut walker = Walker::new(tables, &options, limit, out);
+    walker.grouping = true;
+    let done = walker.any(&[any]).is_ok();
+    if !done {
+        out.truncate(start);
+    }
+    done
+}
