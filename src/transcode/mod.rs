@@ -44,3 +44,6 @@ pub struct Violation {
     /// Byte offset in the body, where that is known.
     pub offset: Option<usize>,
 }
+
+#[cfg(test)]
+mod tests;
