@@ -11,18 +11,24 @@ use serde_json::{Map, Value};
 use super::later;
 use super::tree::{Branch, Given, Layer, Origin, Tree};
 use super::values::{self, Refused};
-use super::words::{list_words, nearest};
+use super::words::list_words;
+use crate::schema::nearest;
 use crate::schema::problem::Problem;
 use crate::yaml::{self, Mark, Node};
 
 /// Checks a layer; `None` when nothing of it is left.
 pub(super) fn check(layer: &Layer, schema: &Value, problems: &mut Vec<Problem>) -> Option<Tree> {
-    let mut checker = Checker { layer, problems };
+    let mut checker = Checker {
+        layer,
+        schema,
+        problems,
+    };
     checker.value(schema, &layer.root, &Path::default())
 }
 
 struct Checker<'a> {
     layer: &'a Layer,
+    schema: &'a Value,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -108,7 +114,9 @@ impl Checker<'_> {
         let format = format.and_then(Value::as_str).unwrap_or_default();
         let mut found = BTreeMap::new();
         for entry in entries {
-            if let Err(refused) = values::check(format, &entry.key) {
+            let refused = values::check(format, &entry.key).err();
+            let key_is_sound = refused.is_none();
+            if let Some(refused) = refused {
                 let wrong = explain(refused, format);
                 let message = format!("the key `{}` of {} {wrong}", entry.key, path.name());
                 let location = self.origin(entry.key_at).location();
@@ -122,7 +130,9 @@ impl Checker<'_> {
             };
             let tree = self.value(schema, &entry.value, &path).unwrap_or(empty);
             let key = self.origin(entry.key_at);
-            found.insert(entry.key.clone(), Branch { key, tree });
+            if key_is_sound {
+                found.insert(entry.key.clone(), Branch { key, tree });
+            }
         }
         Some(Given::Map(found))
     }
@@ -135,7 +145,9 @@ impl Checker<'_> {
         for (index, node) in nodes.iter().enumerate() {
             let path = path.item(index);
             if node.value == yaml::Value::Null {
-                self.wrong::<()>(node, &path, "given");
+                let message = format!("{} holds nothing", path.name());
+                let problem = Problem::error(self.origin(node.at).location(), message);
+                self.problems.push(problem.with_help("leave the item out"));
             }
             found.extend(self.value(items, node, &path));
         }
@@ -155,10 +167,20 @@ impl Checker<'_> {
             };
             return match values::check(format, text) {
                 Ok(()) => Some(Value::from(text)),
-                Err(Refused::Form) => self.wrong(node, path, expected),
+                Err(Refused::Form) => {
+                    let problem = self.wrong_problem(node, path, expected);
+                    let off = node.boolean() == Some(false) && values::check(format, "off").is_ok();
+                    self.problems.push(if off {
+                        problem.with_help("the word is `off`")
+                    } else {
+                        problem
+                    });
+                    None
+                }
                 Err(refused) => {
                     let wrong = explain(refused, format);
-                    let message = format!("{} {} {wrong}", path.name(), node.describe());
+                    let space = if wrong.starts_with(':') { "" } else { " " };
+                    let message = format!("{} {}{space}{wrong}", path.name(), node.describe());
                     let location = self.origin(node.at).location();
                     self.problems.push(Problem::error(location, message));
                     None
@@ -222,12 +244,13 @@ impl Checker<'_> {
                 .push(problem.with_help("leave it out; a later version understands it"));
             return;
         }
-        let empty = Map::new();
-        let known = schema.get("properties").and_then(Value::as_object);
-        let known: Vec<&str> = known.unwrap_or(&empty).keys().map(String::as_str).collect();
-        let help = match nearest(key, known.iter().copied()) {
-            Some(name) => format!("the nearest known key is `{name}`"),
-            None => format!("the known keys here are {}", list_words(&known, "and")),
+        let known = keys_of(schema);
+        let owners = owners(self.schema, key, "");
+        let owners: Vec<&str> = owners.iter().map(String::as_str).collect();
+        let help = match (nearest(key, known.iter().copied()), owners.as_slice()) {
+            (Some(name), _) => format!("the nearest known key is `{name}`"),
+            (None, []) => format!("the known keys here are {}", list_words(&known, "and")),
+            (None, owners) => format!("it is a key of {}", list_words(owners, "and")),
         };
         let message = format!("unknown key {}", path.name());
         self.problems
@@ -265,8 +288,40 @@ fn explain(refused: Refused, format: &str) -> String {
     }
 }
 
+/// The keys of a mapping.
+fn keys_of(schema: &Value) -> Vec<&str> {
+    let known = schema.get("properties").and_then(Value::as_object);
+    known
+        .into_iter()
+        .flat_map(Map::keys)
+        .map(String::as_str)
+        .collect()
+}
+
+/// The mappings that have a key, whatever was meant by it at another place.
+fn owners(schema: &Value, key: &str, path: &str) -> Vec<String> {
+    let deeper = |name: &str| {
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
+    let mut found = Vec::new();
+    if let Some(known) = schema.get("properties").and_then(Value::as_object) {
+        if !path.is_empty() && known.contains_key(key) {
+            found.push(path.to_owned());
+        }
+        let inner = known.iter();
+        found.extend(inner.flat_map(|(name, inner)| owners(inner, key, &deeper(name))));
+    } else if let Some(inner) = schema.get("additionalProperties") {
+        found.extend(owners(inner, key, &deeper("*")));
+    }
+    found
+}
+
 /// The words that a schema allows, when it allows nothing else.
-fn words(schema: &Value) -> Vec<&str> {
+pub(super) fn words(schema: &Value) -> Vec<&str> {
     let documented = schema.get("oneOf").and_then(Value::as_array);
     let plain = schema.get("enum").and_then(Value::as_array);
     let documented = documented.into_iter().flatten();

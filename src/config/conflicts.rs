@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::settings::Settings;
 use super::tree::Tree;
+use super::values::PeriodOrOff;
 use crate::schema::problem::Problem;
 
 /// Tells every pair of settings that cannot stand together, and what is probably not meant.
@@ -12,9 +13,7 @@ pub(super) fn find(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>
     open_admin(settings, tree, problems);
     upstreams(tree, problems);
     timeouts(settings, tree, problems);
-    for problem in sizes(settings, tree) {
-        problems.push(problem);
-    }
+    sizes(settings, tree, problems);
 }
 
 /// Two listeners on one address.
@@ -78,58 +77,51 @@ fn upstreams(tree: &Tree, problems: &mut Vec<Problem>) {
 
 /// A default that is longer than what a client can ask for.
 fn timeouts(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
-    let mut compare = |path: &[&str], timeout, max: Option<std::time::Duration>| {
-        let (Some(timeout), Some(max)) = (timeout, max) else {
+    let mut compare = |path: &[&str], timeout: PeriodOrOff, max: PeriodOrOff| {
+        let place = tree.value_place(path);
+        let too_long = matches!((timeout.0, max.0), (Some(timeout), Some(max)) if timeout > max);
+        // What nobody said gives way to what somebody did.
+        if place.is_none() || !too_long {
             return;
-        };
-        if timeout > max {
-            let message = format!("`{}` is longer than `max_timeout`", path.join("."));
-            let place = tree.value_place(path);
-            problems
-                .push(Problem::error(place, message).with_help("make it shorter, or leave it out"));
         }
+        let (name, parent) = (
+            path.join("."),
+            path.split_last().map_or(&[][..], |(_, p)| p),
+        );
+        let cap = tree.value_place(&[parent, &["max_timeout"]].concat());
+        problems.push(
+            Problem::error(
+                place,
+                format!("`{name}` is longer than `max_timeout`, {max}"),
+            )
+            .with_note(cap, "`max_timeout` is set here")
+            .with_help("make one of them fit the other"),
+        );
     };
     let limits = &settings.limits;
-    if tree.value_place(&["limits", "timeout"]).is_some() {
-        compare(
-            &["limits", "timeout"],
-            limits.timeout.0,
-            limits.max_timeout.0,
-        );
-    }
+    compare(&["limits", "timeout"], limits.timeout, limits.max_timeout);
     compare(
         &["limits", "stream_timeout"],
-        limits.stream_timeout.0,
-        limits.max_timeout.0,
+        limits.stream_timeout,
+        limits.max_timeout,
     );
     for (selector, route) in &settings.routes {
         if let (Some(timeout), Some(max)) = (route.timeout, route.max_timeout) {
-            let path = ["routes", selector.as_str(), "timeout"];
-            compare(&path, timeout.0, max.0);
+            compare(&["routes", selector.as_str(), "timeout"], timeout, max);
         }
     }
 }
 
-/// Sizes and times of nothing, with which nothing could be served.
-fn sizes(settings: &Settings, tree: &Tree) -> Vec<Problem> {
+/// Sizes in which no request fits.
+fn sizes(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
     let limits = &settings.limits;
-    let bytes = [("head", limits.head.0, 512), ("uri", limits.uri.0, 16)];
-    let small = bytes.iter().filter(|(_, size, least)| size < least);
-    let mut problems: Vec<Problem> = small
-        .map(|(name, _, least)| {
-            let message = format!("`limits.{name}` is too small to serve anything");
-            Problem::error(tree.value_place(&["limits", name]), message)
-                .with_help(format!("make it `{least}B` or more"))
-        })
-        .collect();
-    let times = [
-        (["limits", "first_byte"], limits.first_byte.0),
-        (["limits", "head_timeout"], limits.head_timeout.0),
-    ];
-    let none = times.iter().filter(|(_, time)| time.is_zero());
-    problems.extend(none.map(|(path, _)| {
-        let message = format!("`{}` leaves a client no time at all", path.join("."));
-        Problem::error(tree.value_place(path), message)
-    }));
-    problems
+    for (name, size, least) in [("head", limits.head, 512), ("uri", limits.uri, 16)] {
+        if size.0 < least {
+            let message = format!("`limits.{name}` {size} is too small to serve anything");
+            problems.push(
+                Problem::error(tree.value_place(&["limits", name]), message)
+                    .with_help(format!("make it `{least}B` or more")),
+            );
+        }
+    }
 }

@@ -101,9 +101,12 @@ mod tests {
         })
     }
 
+    /// Files of a machine and the processors of its quota.
+    type Row<'a> = (&'a [(&'a str, &'a str)], Option<usize>);
+
     #[test]
     fn a_quota_is_rounded_up_and_the_smallest_counts() {
-        let rows: &[(&[(&str, &str)], Option<usize>)] = &[
+        let rows: &[Row<'_>] = &[
             (&[("/sys/fs/cgroup/cpu.max", "150000 100000\n")], Some(2)),
             (&[("/sys/fs/cgroup/cpu.max", "max 100000\n")], None),
             (&[("/sys/fs/cgroup/cpu.max", "1000 100000\n")], Some(1)),

@@ -26,6 +26,7 @@ mod conflicts;
 mod later;
 mod load;
 mod machine;
+mod manual;
 mod overlay;
 mod reference;
 mod resolve;
@@ -42,10 +43,13 @@ use std::time::Duration;
 
 use crate::schema::compile::{AutoMapping, Conflicts, RulesMode};
 use crate::schema::policy::Policies;
-use settings::{AccessLog, LogFormat, LogLevel, Settings};
-use values::{Network, UpstreamUrl};
+use crate::telemetry::log::Format;
+use crate::upstream;
+use settings::{LogLevel, Settings};
+use values::Network;
 
 pub use load::load;
+pub use manual::manual;
 pub use overlay::{Input, SWITCHES, Switch};
 pub use reference::json_schema;
 pub use resolve::Selected;
@@ -69,7 +73,7 @@ pub struct Config {
     /// The selectors of `routes`, so that one which selects nothing can be told.
     pub selected: Vec<Selected>,
     /// Where the application is.
-    pub upstream: Upstream,
+    pub upstream: upstream::Params,
     /// Limits towards clients.
     pub edge: Edge,
     /// Worker threads.
@@ -114,17 +118,6 @@ pub struct Rules {
     pub allow_unknown_methods: bool,
 }
 
-/// Where the application is and how it is connected to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upstream {
-    /// What it is called.
-    pub name: Box<str>,
-    /// Where it is.
-    pub url: UpstreamUrl,
-    /// How long a connection may take to come about.
-    pub connect_timeout: Duration,
-}
-
 /// Limits towards clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge {
@@ -152,9 +145,9 @@ pub struct Edge {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Telemetry {
     /// The form of logs.
-    pub log_format: LogFormat,
-    /// Where access logs go.
-    pub access_log: AccessLog,
+    pub format: Format,
+    /// Whether every call leaves a line on stdout.
+    pub access_log: bool,
     /// What the gateway tells about itself.
-    pub log_level: LogLevel,
+    pub level: LogLevel,
 }

@@ -1,9 +1,10 @@
 //! Flags and variables: which key each stands for ([`SWITCHES`]), as layers over the file.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use super::tree::{Layer, Source};
-use super::words::nearest;
+use crate::schema::nearest;
 use crate::schema::problem::{Location, Problem};
 use crate::yaml::{Entry, Mark, Node, Value};
 
@@ -18,10 +19,12 @@ pub struct Input {
     pub variables: Vec<(String, String)>,
     /// Where `sidegate.yaml` and `proto` are looked for; empty for the working directory.
     pub directory: PathBuf,
+    /// Whether a person watches stdout.
+    pub terminal: bool,
 }
 
 impl Input {
-    /// Takes the variables from the environment of this process.
+    /// With the variables of this process, and whether its stdout is a terminal.
     pub fn with_environment(self) -> Self {
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
@@ -29,7 +32,11 @@ impl Input {
                 .then(|| (name, value.to_string_lossy().into_owned()))
         });
         let variables = variables.collect();
-        Self { variables, ..self }
+        Self {
+            variables,
+            terminal: std::io::stdout().is_terminal(),
+            ..self
+        }
     }
 }
 
@@ -190,8 +197,15 @@ fn warn_of_unknown(variables: &[(String, String)], problems: &mut Vec<Problem>) 
             Location::file(name.as_str()),
             "no variable of this name is read",
         );
-        problems.push(match nearest(name, known()) {
-            Some(variable) => problem.with_help(format!("the nearest is `{variable}`")),
+        // What all names share would make all of them near.
+        let own = |name: &str| name.strip_prefix(PREFIX).map(str::to_owned);
+        let names: Vec<String> = known().filter_map(own).collect();
+        let near = nearest(
+            &own(name).unwrap_or_default(),
+            names.iter().map(String::as_str),
+        );
+        problems.push(match near {
+            Some(variable) => problem.with_help(format!("the nearest is `{PREFIX}{variable}`")),
             None => {
                 problem.with_help("the file has a key for everything: `sidegate config-schema`")
             }

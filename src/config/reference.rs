@@ -1,5 +1,4 @@
-//! What may stand in the file: its JSON Schema ([`json_schema`]) and, made from that, its manual
-//! ([`manual`]).
+//! What may stand in the file: its JSON Schema, [`json_schema`].
 
 use serde_json::{Map, Value};
 
@@ -31,6 +30,9 @@ fn simplify(schema: &mut Value) {
         Value::Object(object) => {
             strip_null(object);
             object.remove("required");
+            if object.get("type").and_then(Value::as_str) == Some("integer") {
+                object.remove("format");
+            }
             if object.contains_key("properties") {
                 object.insert("additionalProperties".to_owned(), Value::Bool(false));
             }

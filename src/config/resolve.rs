@@ -2,24 +2,25 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::overlay::{Input, UPSTREAM};
-use super::settings::{LimitSettings, Reflection, RouteSettings, Settings};
+use super::overlay::Input;
+use super::settings::{
+    AccessLog, LimitSettings, LogFormat, Reflection, RouteSettings, Settings, UpstreamSettings,
+};
 use super::tree::{Source, Tree};
-use super::values::{PeriodOrOff, Selector, UpstreamUrl};
-use super::{Config, Edge, Rules, Sources, Telemetry, Upstream, machine};
+use super::values::{Period, PeriodOrOff, Selector, Typed, UpstreamUrl};
+use super::{Config, Edge, Rules, Sources, Telemetry, machine};
 use crate::schema::Schema;
 use crate::schema::policy::{Limits, Policies, Policy, RestOptions, Timeouts};
 use crate::schema::problem::{Location, Problem};
+use crate::telemetry::log::Format;
+use crate::upstream::{Params, Target};
 
 /// The directory of proto files when none is named.
 const DEFAULT_PROTO: &str = "proto";
 
 /// Where an application listens when nothing is said.
 const DEFAULT_PORT: u16 = 50051;
-
-const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A selector of `routes` and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +36,7 @@ impl Selected {
     pub fn unused(&self, schema: &Schema) -> Option<Problem> {
         let hit = schema.methods.iter().any(|method| {
             let name = method.path.trim_start_matches('/').replace('/', ".");
-            <Selector as super::values::Typed>::read(&name)
-                .is_ok_and(|name| self.selector.covers(&name))
+            Selector::read(&name).is_ok_and(|name| self.selector.covers(&name))
         });
         let told = || {
             let message = format!("`{}` of `routes` selects no method", self.selector);
@@ -77,13 +77,16 @@ pub(super) fn resolve(
         },
         policies: policies(&settings),
         selected: selected(&settings, &tree),
-        upstream: upstream(&settings),
+        upstream: upstream(settings.upstreams.values().next()),
         edge: edge(&settings),
         workers: workers.unwrap_or_else(machine::workers),
         telemetry: Telemetry {
-            log_format: settings.telemetry.log_format,
-            access_log: settings.telemetry.access_log,
-            log_level: settings.telemetry.log_level,
+            format: match (settings.telemetry.log_format, input.terminal) {
+                (LogFormat::Json, _) | (LogFormat::Auto, false) => Format::Json,
+                (LogFormat::Text, _) | (LogFormat::Auto, true) => Format::Text,
+            },
+            access_log: settings.telemetry.access_log == AccessLog::Stdout,
+            level: settings.telemetry.log_level,
         },
         drain_timeout: settings.lifecycle.drain_timeout.0,
         settings,
@@ -122,7 +125,7 @@ fn path(item: &Tree, input: &Input) -> Option<PathBuf> {
     let text = item.to_json();
     let given = Path::new(text.as_str()?);
     let base = match &item.origin.source {
-        Source::File(file) => Path::new(&**file).parent().unwrap_or(Path::new("")),
+        Source::File(file) => Path::new(&**file).parent().unwrap_or_else(|| Path::new("")),
         Source::Default | Source::Variable(_) | Source::Flag(_) => &input.directory,
     };
     Some(base.join(given))
@@ -138,17 +141,31 @@ fn selected(settings: &Settings, tree: &Tree) -> Vec<Selected> {
         .collect()
 }
 
-fn upstream(settings: &Settings) -> Upstream {
-    let only = settings.upstreams.first_key_value();
-    let url = only.and_then(|(_, upstream)| upstream.url.clone());
-    let timeout = only.and_then(|(_, upstream)| upstream.connect_timeout);
-    Upstream {
-        name: only.map_or(UPSTREAM, |(name, _)| name).into(),
-        url: url.unwrap_or_else(|| UpstreamUrl::Http {
-            host: "127.0.0.1".into(),
+/// The connections to the application: what is not given is as [`Params::new`] has it.
+fn upstream(given: Option<&UpstreamSettings>) -> Params {
+    let target = match given.and_then(|given| given.url.as_ref()) {
+        Some(UpstreamUrl { target, .. }) => target.clone(),
+        None => Target::Tcp {
+            host: "127.0.0.1".to_owned(),
             port: DEFAULT_PORT,
+        },
+    };
+    let base = Params::new(target);
+    let Some(given) = given else { return base };
+    let period = |given: Option<Period>, base| given.map_or(base, |period| period.0);
+    Params {
+        connect_timeout: period(given.connect_timeout, base.connect_timeout),
+        max_age: period(given.max_age, base.max_age),
+        max_connections: given
+            .max_connections
+            .map_or(base.max_connections, |most| most as usize),
+        max_waiting: given
+            .max_waiting
+            .map_or(base.max_waiting, |most| most as usize),
+        max_header_list: given.head.map_or(base.max_header_list, |size| {
+            u32::try_from(size.0).unwrap_or(u32::MAX)
         }),
-        connect_timeout: timeout.map_or(DEFAULT_CONNECT_TIMEOUT, |period| period.0),
+        ..base
     }
 }
 

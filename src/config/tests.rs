@@ -56,7 +56,7 @@ fn nothing_at_all_is_the_documented_default() {
     assert_eq!(config.listen.to_string(), "0.0.0.0:8081");
     assert_eq!(config.admin.unwrap().to_string(), "127.0.0.1:9901");
     assert_eq!(config.ops, None);
-    assert_eq!(config.upstream.url.to_string(), "http://127.0.0.1:50051");
+    assert_eq!(config.upstream.target.to_string(), "127.0.0.1:50051");
     assert_eq!(*config.policies.default, Policy::default());
     assert!(config.policies.exceptions.is_empty());
     assert!(config.sources.reflection);
@@ -160,19 +160,18 @@ fn a_flag_replaces_a_whole_list_and_paths_start_where_they_were_said() {
 fn the_upstream_flag_means_the_only_upstream() {
     let place = directory("upstreams: {backend: {url: 'http://a:1', connect_timeout: 2s}}");
     let config = sound(&input(place.path()));
-    assert_eq!(&*config.upstream.name, "backend");
-    assert_eq!(config.upstream.url.to_string(), "http://a:1");
+    assert_eq!(config.upstream.target.to_string(), "a:1");
     let config = sound(&Input {
         flags: flags(&[("--upstream", &["unix:/run/app.sock"])]),
         ..input(place.path())
     });
-    assert_eq!(config.upstream.url.to_string(), "unix:/run/app.sock");
+    assert_eq!(config.upstream.target.to_string(), "unix:/run/app.sock");
     assert_eq!(config.upstream.connect_timeout, Duration::from_secs(2));
     let config = sound(&Input {
         variables: variables(&[("SIDEGATE_UPSTREAM", "http://app:9")]),
         ..Input::default()
     });
-    assert_eq!(&*config.upstream.name, "app");
+    assert_eq!(config.upstream.target.to_string(), "app:9");
 }
 
 #[test]
@@ -188,6 +187,7 @@ routes:
   a.B.C: {timeout: 2m, json: {indent: 0}}
   a.B.D: {timeout: 5s, max_timeout: 20s}
   a.B.E: {timeout: off, max_timeout: off}
+  d.E.*: {json: {indent: 4}}
 ",
     );
     let of = |service, method| config.policies.of(service, method);
@@ -214,10 +214,17 @@ routes:
     assert_eq!(method.timeouts.unary_default, seconds(120));
     assert_eq!(method.rest.errors, ErrorShape::Problem);
 
+    assert_eq!(of("a.Bc", "C").rest.errors, ErrorShape::Google);
+    assert_eq!(
+        of("d.E", "F").json.indent,
+        4,
+        "`d.E.*` are the methods of `d.E`"
+    );
+    assert_eq!(of("d.e.E", "F").json.indent, 2);
     assert_eq!(of("a.B", "D").timeouts.max, seconds(20));
     let none = of("a.B", "E").timeouts;
     assert_eq!((none.unary_default, none.max), (None, None));
-    assert_eq!(config.selected.len(), 6);
+    assert_eq!(config.selected.len(), 7);
     assert_eq!(config.selected[0].location.as_ref().unwrap().line, 5);
 }
 
@@ -273,4 +280,58 @@ fn mistakes_in_flags_and_variables_name_them_and_hide_nothing() {
             "{line}\n{told:#?}"
         );
     }
+}
+
+#[test]
+fn a_setting_for_one_upstream_is_laid_on_the_modules_own_defaults() {
+    let base = crate::upstream::Params::new(sound_file("").upstream.target);
+    let manual = super::manual();
+    let shown = [
+        (
+            "connect_timeout",
+            "5s",
+            Duration::from_secs(5) == base.connect_timeout,
+        ),
+        ("max_age", "1h", Duration::from_secs(3600) == base.max_age),
+        ("max_connections", "64", 64 == base.max_connections),
+        ("max_waiting", "1024", 1024 == base.max_waiting),
+        ("head", "128KiB", 128 << 10 == base.max_header_list),
+    ];
+    for (key, default, is_true) in shown {
+        let told = manual
+            .split(&format!("### `upstreams.*.{key}`"))
+            .nth(1)
+            .and_then(|rest| rest.split("###").next());
+        let says = told.is_some_and(|text| text.contains(&format!("Default: `{default}`.")));
+        assert!(is_true && says, "{key} {default}");
+    }
+    let given = sound_file("upstreams: {app: {max_waiting: 0, max_age: 1m, head: 1KiB}}").upstream;
+    assert_eq!(given.max_waiting, 0);
+    assert_eq!(given.max_age, Duration::from_secs(60));
+    assert_eq!(given.max_header_list, 1024);
+    assert_eq!(given.max_connections, base.max_connections);
+}
+
+#[test]
+fn logs_are_for_programs_unless_a_person_watches() {
+    use crate::telemetry::log::Format;
+    for (yaml, terminal, expected) in [
+        ("", false, Format::Json),
+        ("", true, Format::Text),
+        ("telemetry: {log_format: json}", true, Format::Json),
+        ("telemetry: {log_format: text}", false, Format::Text),
+    ] {
+        let place = directory(yaml);
+        let config = sound(&Input {
+            terminal,
+            ..input(place.path())
+        });
+        assert_eq!(config.telemetry.format, expected, "{yaml} {terminal}");
+        assert!(config.telemetry.access_log);
+    }
+    assert!(
+        !sound_file("telemetry: {access_log: off}")
+            .telemetry
+            .access_log
+    );
 }

@@ -246,7 +246,7 @@ pub struct Policies {
     /// What holds where nothing else is said.
     pub default: Arc<Policy>,
     /// Exceptions, already merged onto the default: a selector `pkg.Service.Method`,
-    /// `pkg.Service` or `pkg.*`, and the policy. The most specific (longest) one wins.
+    /// `pkg.Service`, `pkg.*` or `*`, and the policy. The most specific (longest) one wins.
     pub exceptions: Vec<(Box<str>, Arc<Policy>)>,
 }
 
@@ -255,9 +255,10 @@ impl Policies {
     pub fn of(&self, service: &str, method: &str) -> Arc<Policy> {
         let fits = |selector: &str| {
             if let Some(prefix) = selector.strip_suffix('*') {
-                return service
-                    .strip_prefix(prefix)
-                    .is_some_and(|_| prefix.is_empty() || prefix.ends_with('.'));
+                // `pkg.Service.*` are the methods of a service, as `google.api.Service` has it.
+                return prefix.is_empty()
+                    || (prefix.ends_with('.') && service.starts_with(prefix))
+                    || prefix.strip_suffix('.') == Some(service);
             }
             selector == service
                 || selector

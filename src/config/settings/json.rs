@@ -6,9 +6,6 @@ use serde::{Deserialize, Serialize};
 use crate::schema::policy;
 
 /// How messages are written as JSON and read from it.
-///
-/// The defaults are ProtoJSON as its specification has it. On input both names of a field and
-/// both forms of an integer are always understood.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct JsonSettings {

@@ -56,15 +56,23 @@ pub struct Settings {
     pub ops: ListenOrOff,
 
     /// Where the schema comes from.
+    ///
+    /// All sources go together: a local file replaces the reflected one of its name, and what
+    /// cannot be read costs only the services that need it.
     pub schema: SchemaSettings,
 
     /// How messages are written as JSON and read from it.
+    ///
+    /// The defaults are ProtoJSON as its specification has it. On input both names of a field
+    /// and both forms of an integer are always understood.
     pub json: JsonSettings,
 
     /// How REST behaves.
     pub rest: RestSettings,
 
     /// Where the application is, by a name of your choice. This version serves one.
+    ///
+    /// Connections are per worker thread, those for streams apart from the others.
     pub upstreams: BTreeMap<String, UpstreamSettings>,
 
     /// Exceptions by method `pkg.Service.Method`, service `pkg.Service`, package `pkg.*` or

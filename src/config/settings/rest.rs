@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::{HeaderName, MetadataPrefix, Network, Period, QueryPattern};
+use crate::config::values::{
+    HeaderName, MetadataPrefix, Network, Period, PeriodOrZero, QueryPattern,
+};
 use crate::schema::{compile, policy};
 
 /// How REST behaves.
@@ -50,7 +52,7 @@ pub struct RouteRestSettings {
 
     /// When an event stream sends its head without a first event. An error that comes earlier
     /// still has its own HTTP status.
-    pub sse_early: Option<Period>,
+    pub sse_early: Option<PeriodOrZero>,
 
     /// How often a silent event stream sends a comment, so that nothing between closes it.
     pub sse_keep_alive: Option<Period>,

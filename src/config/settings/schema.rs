@@ -8,9 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::config::values::PeriodOrOff;
 
 /// Where the schema comes from.
-///
-/// All sources go together: a local file replaces the reflected one of its name, and what cannot
-/// be read costs only the services that need it.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 pub struct SchemaSettings {
     /// `.proto` files and directories of them (searched with their subdirectories). Not set:

@@ -9,6 +9,10 @@ use super::{Refused, Typed};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Period(pub Duration);
 
+/// A length of time that may be none at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PeriodOrZero(pub Duration);
+
 /// A length of time, or `off` for none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeriodOrOff(pub Option<Duration>);
@@ -51,43 +55,31 @@ impl Typed for Period {
     const FORMAT: &'static str = "sidegate-period";
     const EXPECTED: &'static str = "a length of time such as `500ms`, `30s` or `1m30s`";
 
-    /// ```text
-    /// period = 1*( number unit ) | "0"    ; each unit once, largest first
-    /// number = 1*DIGIT [ "." 1*DIGIT ]
-    /// unit   = "d" | "h" | "m" | "s" | "ms" | "us" | "ns"
-    /// ```
     fn read(text: &str) -> Result<Self, Refused> {
-        if text == "0" {
-            return Ok(Self(Duration::ZERO));
+        let duration = duration(text)?;
+        if duration.is_zero() {
+            return Err(Refused::Because("is no time at all".to_owned()));
         }
-        let mut rest = text;
-        let mut total = 0_u128;
-        let mut below = u64::MAX;
-        while !rest.is_empty() {
-            let (number, after) = split(rest, |c| c.is_ascii_digit() || c == '.');
-            let (unit, after) = split(after, |c| c.is_ascii_alphabetic());
-            let unit = scale(PERIOD_UNITS, unit)?;
-            if unit >= below {
-                return Err(Refused::Form);
-            }
-            total += multiply(number, unit)?;
-            below = unit;
-            rest = after;
-        }
-        if below == u64::MAX {
-            return Err(Refused::Form);
-        }
-        let nanos = u64::try_from(total).ok().map(Duration::from_nanos);
-        match nanos {
-            Some(duration) if duration <= LONGEST => Ok(Self(duration)),
-            _ => Err(Refused::Because(
-                "is longer than a hundred years".to_owned(),
-            )),
-        }
+        Ok(Self(duration))
     }
 }
 
 impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        PeriodOrZero(self.0).fmt(f)
+    }
+}
+
+impl Typed for PeriodOrZero {
+    const FORMAT: &'static str = "sidegate-period-or-zero";
+    const EXPECTED: &'static str = "a length of time such as `500ms`, `30s` or `0s`";
+
+    fn read(text: &str) -> Result<Self, Refused> {
+        duration(text).map(Self)
+    }
+}
+
+impl fmt::Display for PeriodOrZero {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut left = self.0.as_nanos();
         if left == 0 {
@@ -160,6 +152,7 @@ impl fmt::Display for Size {
 impl Typed for Count {
     const FORMAT: &'static str = "sidegate-count";
     const EXPECTED: &'static str = "a whole number from 1, or `auto`";
+    const TYPE: &'static [&'static str] = &["string", "integer"];
 
     fn read(text: &str) -> Result<Self, Refused> {
         if text == "auto" {
@@ -179,6 +172,41 @@ impl fmt::Display for Count {
             Some(count) => write!(f, "{count}"),
             None => f.write_str("auto"),
         }
+    }
+}
+
+/// ```text
+/// period = 1*( number unit ) | "0"    ; each unit once, largest first
+/// number = 1*DIGIT [ "." 1*DIGIT ]
+/// unit   = "d" | "h" | "m" | "s" | "ms" | "us" | "ns"
+/// ```
+fn duration(text: &str) -> Result<Duration, Refused> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let mut rest = text;
+    let mut total = 0_u128;
+    let mut below = u64::MAX;
+    while !rest.is_empty() {
+        let (number, after) = split(rest, |c| c.is_ascii_digit() || c == '.');
+        let (unit, after) = split(after, |c| c.is_ascii_alphabetic());
+        let unit = scale(PERIOD_UNITS, unit)?;
+        if unit >= below {
+            return Err(Refused::Form);
+        }
+        total += multiply(number, unit)?;
+        below = unit;
+        rest = after;
+    }
+    if below == u64::MAX {
+        return Err(Refused::Form);
+    }
+    let nanos = u64::try_from(total).ok().map(Duration::from_nanos);
+    match nanos {
+        Some(duration) if duration <= LONGEST => Ok(duration),
+        _ => Err(Refused::Because(
+            "is longer than a hundred years".to_owned(),
+        )),
     }
 }
 

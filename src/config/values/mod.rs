@@ -21,7 +21,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 
 pub use address::{Listen, ListenOrOff};
-pub use amount::{Count, Period, PeriodOrOff, Size};
+pub use amount::{Count, Period, PeriodOrOff, PeriodOrZero, Size};
 pub use network::Network;
 pub use selector::Selector;
 pub use token::{HeaderName, MetadataPrefix, QueryPattern};
@@ -33,6 +33,8 @@ pub trait Typed: Sized + fmt::Display {
     const FORMAT: &'static str;
     /// What belongs here, to stand after "must be".
     const EXPECTED: &'static str;
+    /// The `type` of the JSON Schema: some texts look like something else.
+    const TYPE: &'static [&'static str] = &["string"];
 
     /// Reads the text.
     fn read(text: &str) -> Result<Self, Refused>;
@@ -63,6 +65,7 @@ const KINDS: &[Kind] = &[
     kind::<Network>(),
     kind::<Period>(),
     kind::<PeriodOrOff>(),
+    kind::<PeriodOrZero>(),
     kind::<QueryPattern>(),
     kind::<Selector>(),
     kind::<Size>(),
@@ -117,7 +120,7 @@ macro_rules! as_string {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "format": Self::FORMAT })
+                json_schema!({ "type": Self::TYPE, "format": Self::FORMAT })
             }
         }
     )+};
@@ -132,6 +135,7 @@ as_string!(
     Network,
     Period,
     PeriodOrOff,
+    PeriodOrZero,
     QueryPattern,
     Selector,
     Size,
