@@ -1,7 +1,6 @@
 """A small gRPC application in Python, with reflection (v1alpha, all that Python has).
 
-    python -m grpc_tools.protoc -I. --python_out=. --grpc_python_out=. greeter.proto
-    python server.py 50051
+README.md beside this file tells how to run it.
 """
 
 import sys

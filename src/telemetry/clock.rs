@@ -3,7 +3,6 @@
 //! Nothing else in this crate reads the wall clock. The monotonic clock is given from outside,
 //! because calls are timed by the clock of the runtime, which tests may have stopped.
 
-use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The two clocks that a log line needs.
@@ -29,66 +28,69 @@ impl Clock {
     }
 }
 
-/// A moment in UTC with milliseconds; displays as RFC 3339.
+/// A moment in UTC with milliseconds, written as RFC 3339: `2026-11-05T09:00:00.000Z`.
+///
+/// It is made for every line of the access log, so it is put together digit by digit.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    year: i64,
-    month: i64,
-    day: i64,
-    second_of_day: u64,
-    millis: u32,
-}
+pub struct Moment([u8; 24]);
 
 impl Moment {
-    /// The moment of a time of day; what lies before 1970 is taken for its first second.
+    /// The moment of a time of day; what lies before 1970 or after 9999 is taken for the first
+    /// second of 1970.
     pub fn new(time: SystemTime) -> Self {
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let days = i64::try_from(since.as_secs() / 86_400).unwrap_or(0);
+        let since = time
+            .duration_since(UNIX_EPOCH)
+            .ok()
+            .filter(|since| since.as_secs() < END_OF_9999)
+            .unwrap_or(Duration::ZERO);
+        let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
         let (year, month, day) = civil(days);
-        Self {
-            year,
-            month,
-            day,
-            second_of_day: since.as_secs() % 86_400,
-            millis: since.subsec_millis(),
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        for (end, value) in [
+            (4, year),
+            (7, month),
+            (10, day),
+            (13, second / 3600),
+            (16, second / 60 % 60),
+            (19, second % 60),
+            (23, since.subsec_millis().into()),
+        ] {
+            write_digits(text.get_mut(..end).unwrap_or_default(), value);
         }
+        Self(text)
+    }
+
+    /// As RFC 3339 has it.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// Only the time of the day: `09:00:00.000`.
-    pub fn time_of_day(&self) -> impl fmt::Display + use<> {
-        TimeOfDay(*self)
+    pub fn time_of_day(&self) -> &str {
+        self.as_str().get(11..23).unwrap_or_default()
     }
 }
 
-struct TimeOfDay(Moment);
+/// The first second that needs five digits for its year.
+const END_OF_9999: u64 = 253_402_300_800;
 
-impl fmt::Display for TimeOfDay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Moment {
-            second_of_day,
-            millis,
-            ..
-        } = self.0;
-        let (hour, minute) = (second_of_day / 3600, second_of_day / 60 % 60);
-        let second = second_of_day % 60;
-        write!(f, "{hour:02}:{minute:02}:{second:02}.{millis:03}")
-    }
-}
-
-impl fmt::Display for Moment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            year, month, day, ..
-        } = self;
-        write!(f, "{year:04}-{month:02}-{day:02}T{}Z", self.time_of_day())
+/// Writes a number from the end of `text` on, until it is used up.
+fn write_digits(text: &mut [u8], mut value: u64) {
+    for digit in text.iter_mut().rev() {
+        if value == 0 {
+            return;
+        }
+        // A digit is below ten.
+        *digit = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        value /= 10;
     }
 }
 
 /// Year, month and day of a number of days since 1970. Years are taken to begin in March, so
 /// that the leap day is the last of its year; then every month has its days by one formula.
-fn civil(days: i64) -> (i64, i64, i64) {
+fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era =
         (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -99,7 +101,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     } else {
         from_march - 9
     };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
     (year, month, day)
 }
 
@@ -116,9 +118,11 @@ mod tests {
             (1_709_251_199_001, "2024-02-29T23:59:59.001Z"),
             (1_735_689_600_000, "2025-01-01T00:00:00.000Z"),
             (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (253_402_300_800_000, "1970-01-01T00:00:00.000Z"),
         ] {
             let time = UNIX_EPOCH + Duration::from_millis(millis);
-            assert_eq!(Moment::new(time).to_string(), expected);
+            assert_eq!(Moment::new(time).as_str(), expected);
         }
     }
 

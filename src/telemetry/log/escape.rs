@@ -30,6 +30,20 @@ impl<'line> Escaped<'line> {
         }
     }
 
+    fn push_text(&mut self, text: &str) {
+        let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+        if text.len() <= self.left && text.bytes().all(plain) {
+            self.push(text);
+            return;
+        }
+        for character in text.chars() {
+            if self.cut {
+                break;
+            }
+            self.push_character(character);
+        }
+    }
+
     fn push(&mut self, piece: &str) {
         if self.cut {
             return;
@@ -56,19 +70,14 @@ impl<'line> Escaped<'line> {
     }
 }
 
+/// Appends text to a line, escaped, in at most `limit` bytes.
+pub fn append(out: &mut String, text: &str, limit: usize) {
+    Escaped::new(out, limit).push_text(text);
+}
+
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
-        if text.len() <= self.left && text.bytes().all(plain) {
-            self.push(text);
-            return Ok(());
-        }
-        for character in text.chars() {
-            if self.cut {
-                break;
-            }
-            self.push_character(character);
-        }
+        self.push_text(text);
         Ok(())
     }
 }

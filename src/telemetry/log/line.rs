@@ -4,11 +4,12 @@
 //! or an application has a hand in has a limit of its own, and their sum leaves room for the
 //! rest.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{Display, Write as _};
 use std::time::{Duration, Instant};
 
-use super::escape::Escaped;
+use super::escape::{Escaped, append};
 use super::redact::Redacted;
+use crate::call::Code;
 use crate::call::record::CallRecord;
 use crate::telemetry::clock::Moment;
 
@@ -71,17 +72,17 @@ impl Entry<'_> {
 pub fn json(entry: &Entry<'_>) -> String {
     let record = entry.record;
     let mut line = Json::new();
-    line.plain("time", entry.moment);
+    line.plain("time", entry.moment.as_str());
     line.plain("event", "call");
-    line.text("protocol", record.protocol, METHOD_LIMIT);
-    line.text("method", &record.http_method, METHOD_LIMIT);
+    line.plain("protocol", record.protocol);
+    line.text("method", record.http_method.as_str(), METHOD_LIMIT);
     line.text("path", record.uri.path(), PATH_LIMIT);
     if let Some(query) = record.uri.query() {
-        line.text("query", Redacted(query), QUERY_LIMIT);
+        line.display("query", Redacted(query), QUERY_LIMIT);
     }
     if let (Some(schema), Some(binding)) = (&record.schema, record.binding) {
         let template = &schema.binding(binding).template;
-        line.text("template", template, TEMPLATE_LIMIT);
+        line.display("template", template, TEMPLATE_LIMIT);
     }
     if let Some(rpc) = entry.rpc() {
         line.text("rpc", rpc, RPC_LIMIT);
@@ -90,7 +91,7 @@ pub fn json(entry: &Entry<'_>) -> String {
         line.number("http_status", status);
     }
     if let Some(code) = record.code {
-        line.plain("grpc_status", code);
+        line.plain("grpc_status", code.name());
     }
     if let Some(reason) = record.reason {
         line.plain("reason", reason);
@@ -110,10 +111,10 @@ pub fn json(entry: &Entry<'_>) -> String {
         line.millis("upstream_ms", upstream);
     }
     line.millis("total_ms", entry.total());
-    line.plain("peer", record.peer.address);
+    line.display("peer", record.peer.address, ENDPOINT_LIMIT);
     if let Some(user_agent) = &record.user_agent {
         let text = String::from_utf8_lossy(user_agent.as_bytes());
-        line.text("user_agent", text, USER_AGENT_LIMIT);
+        line.text("user_agent", &text, USER_AGENT_LIMIT);
     }
     line.finish()
 }
@@ -122,20 +123,18 @@ pub fn json(entry: &Entry<'_>) -> String {
 pub fn text(entry: &Entry<'_>) -> String {
     let record = entry.record;
     let mut line = String::with_capacity(256);
-    let took = Millis(entry.total()).to_string();
+    line.push_str(entry.moment.time_of_day());
+    let mut took = String::new();
+    push_millis(&mut took, entry.total());
     let status = record.http_status.unwrap_or(0);
-    append(&mut line, entry.moment.time_of_day(), usize::MAX);
-    append(
-        &mut line,
-        format_args!("  {status:3} {took:>9} ms  {:8} ", record.protocol),
-        usize::MAX,
-    );
-    append(&mut line, &record.http_method, METHOD_LIMIT);
+    let head = format!("  {status:3} {took:>9} ms  {:8} ", record.protocol);
+    line.push_str(&head);
+    append(&mut line, record.http_method.as_str(), METHOD_LIMIT);
     line.push(' ');
     append(&mut line, record.uri.path(), PATH_LIMIT);
     if let Some(query) = record.uri.query() {
         line.push('?');
-        append(&mut line, Redacted(query), QUERY_LIMIT);
+        append_display(&mut line, Redacted(query), QUERY_LIMIT);
     }
     // Native gRPC has the rpc for a path already.
     if let Some(rpc) = entry.rpc()
@@ -144,13 +143,13 @@ pub fn text(entry: &Entry<'_>) -> String {
         line.push_str(" -> ");
         append(&mut line, rpc, RPC_LIMIT);
     }
-    if let Some(code) = record.code
-        && code != crate::call::Code::Ok
-    {
-        append(&mut line, format_args!("  {code}"), usize::MAX);
+    if let Some(code) = record.code.filter(|code| *code != Code::Ok) {
+        line.push_str("  ");
+        line.push_str(code.name());
     }
     if let Some(reason) = record.reason {
-        append(&mut line, format_args!(" {reason}"), usize::MAX);
+        line.push(' ');
+        line.push_str(reason);
     }
     if let Some(cause) = &record.cause {
         line.push_str(": ");
@@ -160,9 +159,20 @@ pub fn text(entry: &Entry<'_>) -> String {
     line
 }
 
-fn append(line: &mut String, value: impl Display, limit: usize) {
+fn append_display(line: &mut String, value: impl Display, limit: usize) {
     // Writing to a string cannot fail.
     let _written = write!(Escaped::new(line, limit), "{value}");
+}
+
+/// Appends a duration as milliseconds with three digits after the point.
+fn push_millis(line: &mut String, duration: Duration) {
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    line.push_str(itoa::Buffer::new().format(micros / 1000));
+    // A thousand is added so that zeros in front are written; its own digit is left out.
+    let fraction = 1000 + micros % 1000;
+    let mut digits = itoa::Buffer::new();
+    line.push('.');
+    line.push_str(digits.format(fraction).get(1..).unwrap_or_default());
 }
 
 /// Writes the members of one flat object.
@@ -185,15 +195,25 @@ impl Json {
         self.0.push_str("\":");
     }
 
-    /// A string that nobody outside has a hand in.
-    fn plain(&mut self, key: &str, value: impl Display) {
-        self.text(key, value, usize::MAX);
+    /// A string of our own, in which there is nothing to escape.
+    fn plain(&mut self, key: &str, value: &str) {
+        self.key(key);
+        self.0.push('"');
+        self.0.push_str(value);
+        self.0.push('"');
     }
 
-    fn text(&mut self, key: &str, value: impl Display, limit: usize) {
+    fn text(&mut self, key: &str, value: &str, limit: usize) {
         self.key(key);
         self.0.push('"');
         append(&mut self.0, value, limit);
+        self.0.push('"');
+    }
+
+    fn display(&mut self, key: &str, value: impl Display, limit: usize) {
+        self.key(key);
+        self.0.push('"');
+        append_display(&mut self.0, value, limit);
         self.0.push('"');
     }
 
@@ -204,21 +224,11 @@ impl Json {
 
     fn millis(&mut self, key: &str, duration: Duration) {
         self.key(key);
-        let _written = write!(self.0, "{}", Millis(duration));
+        push_millis(&mut self.0, duration);
     }
 
     fn finish(mut self) -> String {
         self.0.push_str("}\n");
         self.0
-    }
-}
-
-/// A duration as milliseconds with three digits after the point.
-struct Millis(Duration);
-
-impl Display for Millis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.0.as_micros();
-        write!(f, "{}.{:03}", micros / 1000, micros % 1000)
     }
 }
