@@ -41,6 +41,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::schema::compile::{AutoMapping, Conflicts, RulesMode};
 use crate::schema::policy::Policies;
 use crate::telemetry::log::Format;
@@ -86,6 +88,14 @@ pub struct Config {
     pub settings: Settings,
     /// The same as values, each with its origin.
     pub tree: Tree,
+}
+
+impl Config {
+    /// The configuration as it is in effect, to be shown: every setting, and where each comes
+    /// from that is not a default. There is no secret among the settings.
+    pub fn view(&self) -> Value {
+        json!({ "settings": self.tree.to_json(), "from": self.tree.origins() })
+    }
 }
 
 /// Where the schema comes from.

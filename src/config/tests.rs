@@ -335,3 +335,25 @@ fn logs_are_for_programs_unless_a_person_watches() {
             .access_log
     );
 }
+
+#[test]
+fn the_view_shows_every_setting_and_who_said_it() {
+    let place = directory("json: {indent: 2}\nroutes: {a.B: }\n");
+    let config = sound(&Input {
+        flags: flags(&[("--proto", &["x"])]),
+        variables: variables(&[("SIDEGATE_WORKERS", "3")]),
+        ..input(place.path())
+    });
+    let view = config.view();
+    assert_eq!(view["settings"]["json"]["indent"], 2);
+    assert_eq!(view["settings"]["limits"]["streams"], 100);
+    assert_eq!(view["settings"]["limits"]["workers"], "3");
+    let file = place.path().join("sidegate.yaml");
+    let expected = serde_json::json!({
+        "json.indent": format!("{}:1:16", file.display()),
+        "limits.workers": "SIDEGATE_WORKERS",
+        "routes.a.B": format!("{}:2:13", file.display()),
+        "schema.proto": "--proto",
+    });
+    assert_eq!(view["from"], expected);
+}

@@ -109,6 +109,30 @@ impl Tree {
         }
     }
 
+    /// Where everything comes from that is not a default, by dotted path.
+    pub fn origins(&self) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        self.gather_origins("", &mut found);
+        found
+    }
+
+    fn gather_origins(&self, path: &str, found: &mut BTreeMap<String, String>) {
+        match &self.given {
+            Given::Map(entries) if !entries.is_empty() => {
+                for (name, branch) in entries {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    let path = format!("{path}{dot}{name}");
+                    branch.tree.gather_origins(&path, found);
+                }
+            }
+            Given::Map(_) | Given::List(_) | Given::Leaf(_) => {
+                if self.origin.source != Source::Default {
+                    found.insert(path.to_owned(), self.origin.to_string());
+                }
+            }
+        }
+    }
+
     /// What a path of keys leads to.
     pub fn branch(&self, path: &[&str]) -> Option<&Branch> {
         let (first, rest) = path.split_first()?;
