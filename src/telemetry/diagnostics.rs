@@ -33,6 +33,18 @@ pub enum DiagnosticsError {
 ///
 /// It belongs to the start of a program and works once in a process.
 pub fn init(format: Format, level: &str, queue: Queue) -> Result<Level, DiagnosticsError> {
+    let (subscriber, level) = subscriber(format, level, queue)?;
+    subscriber
+        .try_init()
+        .map_err(|_taken| DiagnosticsError::Taken)?;
+    Ok(level)
+}
+
+fn subscriber(
+    format: Format,
+    level: &str,
+    queue: Queue,
+) -> Result<(impl SubscriberInitExt, Level), DiagnosticsError> {
     let (filter, handle) = reload::Layer::new(parse(level)?);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(Lines(queue))
@@ -45,12 +57,8 @@ pub fn init(format: Format, level: &str, queue: Queue) -> Result<Level, Diagnost
             .boxed(),
         Format::Text => lines.boxed(),
     };
-    tracing_subscriber::registry()
-        .with(filter)
-        .with(lines)
-        .try_init()
-        .map_err(|_taken| DiagnosticsError::Taken)?;
-    Ok(Level(handle))
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    Ok((subscriber, Level(handle)))
 }
 
 fn parse(level: &str) -> Result<EnvFilter, DiagnosticsError> {
@@ -108,5 +116,66 @@ impl Write for Event<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::telemetry::queue;
+
+    /// What was written so far, for whoever asks.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn events_become_lines_and_the_level_can_change() {
+        let written = Written::default();
+        let (queue, flush) = queue::start("test", 1 << 16, written.clone()).unwrap();
+        let (subscriber, level) = subscriber(Format::Json, "info", queue).unwrap();
+        let _default = subscriber.set_default();
+        tracing::debug!("nobody asked");
+        tracing::info!(answer = 42, "one\nline \u{1b}[31m");
+        level.set("debug").unwrap();
+        assert_eq!(level.current(), "debug");
+        tracing::debug!("somebody asked");
+        assert!(level.set("sidegate=loud").is_err());
+        drop(flush);
+
+        let written = written.0.lock().unwrap();
+        let lines: Vec<serde_json::Value> = written
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0]["message"], "one\nline \u{1b}[31m");
+        assert_eq!(lines[0]["answer"], 42);
+        assert_eq!(lines[0]["level"], "INFO");
+        assert_eq!(lines[1]["message"], "somebody asked");
+    }
+
+    #[test]
+    fn text_lines_do_not_reach_into_a_terminal() {
+        let written = Written::default();
+        let (queue, flush) = queue::start("test", 1 << 16, written.clone()).unwrap();
+        let (subscriber, _level) = subscriber(Format::Text, "info", queue).unwrap();
+        let default = subscriber.set_default();
+        tracing::info!(from = "a\u{1b}[31mb", "plain {}", "\u{1b}[2J");
+        drop((default, flush));
+        let written = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert!(!written.contains('\u{1b}'), "{written:?}");
     }
 }

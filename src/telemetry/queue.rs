@@ -19,6 +19,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+/// Room for about three thousand lines of an access log: what a reader may be behind.
+pub const DEFAULT_LIMIT: usize = 1 << 20;
+
 /// How long the writer gathers lines after it has written some: short enough for somebody who
 /// watches, long enough that a busy gateway makes few system calls.
 const GATHER: Duration = Duration::from_millis(5);
