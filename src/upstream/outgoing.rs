@@ -184,7 +184,11 @@ async fn send(stream: &mut SendStream<Bytes>, chunk: Chunk) -> Result<(), Gone> 
     let mut data = chunk.data;
     while !data.is_empty() {
         stream.reserve_capacity(data.len());
-        let room = poll_fn(|context| stream.poll_capacity(context)).await;
+        let room = match stream.capacity() {
+            // Only an increase is told, so what is there already has to be asked for.
+            0 => poll_fn(|context| stream.poll_capacity(context)).await,
+            room => Some(Ok(room)),
+        };
         let Some(Ok(room)) = room else {
             return Err(Gone);
         };

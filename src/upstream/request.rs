@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::fault;
 use crate::call::{Blame, Code, Deadline, Fault};
+use crate::wire::timeout;
 
 /// What an attempt needs to write its head; kept, because a call may be sent again.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl Head {
         match self.deadline.remaining(now) {
             Some(left) if left.is_zero() => return Err(Fault::deadline().never_processed()),
             Some(left) => {
-                let value = timeout(left);
+                let value = timeout::format_grpc(left);
                 let name = HeaderName::from_static("grpc-timeout");
                 if let Ok(value) = HeaderValue::try_from(value) {
                     headers.insert(name, value);
@@ -50,27 +51,6 @@ impl Head {
         *request.headers_mut() = headers;
         Ok(request)
     }
-}
-
-/// `grpc-timeout`: at most 8 digits and a unit, never more than what is left.
-fn timeout(left: std::time::Duration) -> String {
-    const MOST: u128 = 99_999_999;
-    let nanos = left.as_nanos();
-    let units = [
-        (1, 'n'),
-        (1_000, 'u'),
-        (1_000_000, 'm'),
-        (1_000_000_000, 'S'),
-        (60_000_000_000, 'M'),
-    ];
-    units
-        .into_iter()
-        .map(|(unit, name)| (nanos / unit, name))
-        .find(|(count, _)| *count <= MOST)
-        .map_or_else(
-            || format!("{}H", (nanos / 3_600_000_000_000).min(MOST)),
-            |(count, name)| format!("{count}{name}"),
-        )
 }
 
 /// The head cannot be written as HTTP/2: what came before should not have let it through.

@@ -1,0 +1,123 @@
+//! One accepted connection: what its client speaks, and who serves it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::socket::Socket;
+use super::stats::Stats;
+use super::workers::Accepted;
+use super::{Handler, Params, http1, http2};
+use crate::call::{Peer, SharedPeer};
+use crate::life::drain::Drain;
+
+/// What the connections of a worker share.
+pub(super) struct Context {
+    pub(super) params: Params,
+    pub(super) handler: Handler,
+    pub(super) drain: Drain,
+    pub(super) stats: Arc<Stats>,
+}
+
+/// A connection whose client has said something.
+pub(super) struct Opened {
+    pub(super) socket: Socket,
+    pub(super) peer: SharedPeer,
+    /// When it was accepted.
+    pub(super) at: Instant,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve(context: Rc<Context>, accepted: Accepted) {
+    let at = Instant::now();
+    let Accepted { stream, peer, open } = accepted;
+    // A connection that is lost before it began needs no word.
+    let Ok((socket, peer)) = prepare(stream, peer) else {
+        return;
+    };
+    let speaks = timeout_at(at + context.params.opening, listen(&socket)).await;
+    let protocol = match speaks {
+        Ok(Ok(Some(protocol))) => protocol,
+        Ok(Ok(None) | Err(_)) => return,
+        Err(_elapsed) => {
+            context.stats.count_timed_out();
+            return;
+        }
+    };
+    let in_flight = context.drain.in_flight();
+    let opened = Opened { socket, peer, at };
+    match protocol {
+        Protocol::Http1 => http1::serve(&context, opened).await,
+        Protocol::Http2 => http2::serve(&context, opened).await,
+    }
+    drop(in_flight);
+    drop(open);
+}
+
+fn prepare(stream: std::net::TcpStream, address: SocketAddr) -> io::Result<(Socket, SharedPeer)> {
+    let stream = TcpStream::from_std(stream)?;
+    stream.set_nodelay(true)?;
+    let peer = Peer {
+        address,
+        local: stream.local_addr()?,
+        tls: false,
+    };
+    Ok((Socket::new(stream), Rc::new(peer)))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Listens until the first bytes tell; `None` when the client left before that.
+async fn listen(socket: &Socket) -> io::Result<Option<Protocol>> {
+    loop {
+        let (protocol, more) = socket.peek(recognize).await?;
+        if protocol.is_some() || !more {
+            return Ok(protocol);
+        }
+    }
+}
+
+/// What some first bytes say; `None` when they may still become either.
+fn recognize(early: &[u8]) -> Option<Protocol> {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    if early.starts_with(PREFACE) {
+        return Some(Protocol::Http2);
+    }
+    if PREFACE.starts_with(early) {
+        return None;
+    }
+    Some(Protocol::Http1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_bytes() {
+        let rows: &[(&[u8], Option<Protocol>)] = &[
+            (b"", None),
+            (b"P", None),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n", None),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Some(Protocol::Http2)),
+            (
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0",
+                Some(Protocol::Http2),
+            ),
+            (b"PO", Some(Protocol::Http1)),
+            (b"G", Some(Protocol::Http1)),
+            (b"PRI * HTTP/1.1\r\n", Some(Protocol::Http1)),
+        ];
+        for (early, expected) in rows {
+            assert_eq!(recognize(early), *expected, "{early:?}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! HTTP/1.1 and 1.0, by hyper, with what it lacks around it.
+//!
+//! - [`strict`] looks at every byte before hyper does;
+//! - [`guard`] is the socket as hyper sees it;
+//! - [`exchange`] knows in which phase the connection is, which decides how long it may last;
+//! - request bodies that nobody wants are read to a limit, so that the connection can be kept
+//!   without its next request being mistaken (fault 13).
+
+mod body;
+mod exchange;
+mod guard;
+mod request;
+mod strict;
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+
+use super::connection::{Context, Opened};
+use exchange::{End, Exchange};
+use guard::Guard;
+
+/// Serves a connection to its end.
+pub(super) async fn serve(context: &Rc<Context>, opened: Opened) {
+    let Opened { socket, peer, at } = opened;
+    let exchange = Exchange::new(socket.clone(), at);
+    let guard = TokioIo::new(Guard::new(socket.clone(), Rc::clone(&exchange)));
+    let service = {
+        let context = Rc::clone(context);
+        let exchange = Rc::clone(&exchange);
+        service_fn(move |request| {
+            let (context, exchange, peer) =
+                (Rc::clone(&context), Rc::clone(&exchange), Rc::clone(&peer));
+            async move {
+                Ok::<_, std::convert::Infallible>(
+                    request::answer(context, exchange, peer, request).await,
+                )
+            }
+        })
+    };
+    let draining = context.drain.is_draining();
+    let connection = builder(context, draining).serve_connection(guard, service);
+    let end = {
+        let mut connection = pin!(connection);
+        let mut timer = pin!(exchange.watch(&context.params));
+        let mut drain = pin!(context.drain.started());
+        let mut told = draining;
+        poll_fn(|waker| {
+            exchange.polled_by(waker);
+            if !told && drain.as_mut().poll(waker).is_ready() {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            if let Poll::Ready(result) = connection.as_mut().poll(waker) {
+                return Poll::Ready(result.map_or(End::Broken, |()| End::Done));
+            }
+            exchange.poll_leftover(waker, context.params.unwanted_body);
+            if exchange.client_is_gone() {
+                return Poll::Ready(End::Gone);
+            }
+            timer.as_mut().poll(waker).map(|()| End::TooSlow)
+        })
+        .await
+    };
+    finish(context, &exchange, end).await;
+}
+
+async fn finish(context: &Context, exchange: &Exchange, end: End) {
+    let socket = exchange.socket();
+    match end {
+        End::Done => socket.linger().await,
+        // To HTTP/1.0 the end of a connection is the end of the body: this one is not.
+        End::Broken if exchange.ends_with_connection() => socket.break_off(),
+        End::Broken => socket.linger().await,
+        End::Gone => {}
+        End::TooSlow => context.stats.count_timed_out(),
+    }
+}
+
+fn builder(context: &Context, last_request: bool) -> http1::Builder {
+    let params = &context.params;
+    let mut builder = http1::Builder::new();
+    builder
+        .keep_alive(!last_request)
+        .max_headers(params.head_fields)
+        .max_buf_size(params.head_bytes as usize)
+        // The phases of the connection have their own timers; see `exchange`.
+        .header_read_timeout(None);
+    builder
+}

@@ -1,0 +1,399 @@
+//! [`Strict`]: follows the bytes of an HTTP/1 connection and stops at the first that two readers
+//! could understand differently (RFC 9112).
+//!
+//! hyper reads leniently: it takes a bare LF for the end of a line and prefers
+//! `Transfer-Encoding` over `Content-Length`. Whoever stands before or behind us may not, and the
+//! difference is a second request that only one of them sees. So every byte passes here first.
+//! It holds no bytes, knows no I/O, and does the same however the bytes are cut.
+//!
+//! ```text
+//! message      = *CRLF request-line CRLF *( field CRLF ) CRLF [ body ]
+//! request-line = method SP target SP "HTTP/1." ( "0" / "1" )
+//! field        = 1*tchar ":" *( HTAB / %x20-7E / %x80-FF )
+//! body         = <as many bytes as Content-Length says> / chunked
+//! chunked      = *( 1*HEXDIG [ chunk-ext ] CRLF data CRLF ) 1*"0" [ chunk-ext ] CRLF *( field CRLF ) CRLF
+//! ```
+
+/// Where in a connection the next byte stands.
+#[derive(Debug)]
+pub(super) struct Strict {
+    at: At,
+    head: Head,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// Between messages, before anything but empty lines.
+    Start,
+    /// After the CR of an empty line before a request.
+    StartLf,
+    RequestLine,
+    RequestLineLf,
+    FieldStart,
+    FieldName,
+    FieldValue,
+    FieldLf,
+    /// After the CR of the empty line that ends a head or trailers.
+    EndLf,
+    Body(u64),
+    ChunkSize {
+        size: u64,
+        digits: u8,
+    },
+    ChunkExtension(u64),
+    ChunkSizeLf(u64),
+    ChunkData(u64),
+    ChunkDataCr,
+    ChunkDataLf,
+}
+
+/// What matters of a head for where its message ends.
+#[derive(Clone, Copy, Debug, Default)]
+struct Head {
+    /// The last bytes of the request line.
+    version: [u8; 8],
+    /// The name of the field that is being read, in lower case, as far as it fits.
+    name: [u8; 20],
+    name_bytes: usize,
+    /// The value of a field that matters, as far as it fits.
+    value: [u8; 24],
+    value_bytes: usize,
+    hosts: u8,
+    lengths: u8,
+    length: u64,
+    codings: u8,
+    in_trailers: bool,
+}
+
+/// Something is wrong with a byte.
+#[derive(Debug, PartialEq, Eq)]
+struct Wrong;
+
+impl Strict {
+    /// At the beginning of a connection.
+    pub(super) fn new() -> Self {
+        Self {
+            at: At::Start,
+            head: Head::default(),
+        }
+    }
+
+    /// Whether the next byte belongs to a body.
+    pub(super) fn is_in_body(&self) -> bool {
+        match self.at {
+            At::Body(_)
+            | At::ChunkSize { .. }
+            | At::ChunkExtension(_)
+            | At::ChunkSizeLf(_)
+            | At::ChunkData(_)
+            | At::ChunkDataCr
+            | At::ChunkDataLf => true,
+            At::FieldStart | At::FieldName | At::FieldValue | At::FieldLf | At::EndLf => {
+                self.head.in_trailers
+            }
+            At::Start | At::StartLf | At::RequestLine | At::RequestLineLf => false,
+        }
+    }
+
+    /// Follows some bytes; an error is the index of the first that must not be passed on.
+    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<(), usize> {
+        let mut index = 0;
+        while let Some(byte) = bytes.get(index) {
+            match self.at {
+                At::Body(left) | At::ChunkData(left) => {
+                    let here = bytes.len() - index;
+                    let taken = usize::try_from(left).map_or(here, |left| left.min(here));
+                    self.skip(left - taken as u64);
+                    index += taken;
+                }
+                _ => {
+                    self.step(*byte).map_err(|Wrong| index)?;
+                    index += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Some bytes of a body went by; `left` are to come.
+    fn skip(&mut self, left: u64) {
+        self.at = match (self.at, left) {
+            (At::Body(_), 0) => At::Start,
+            (At::Body(_), left) => At::Body(left),
+            (_, 0) => At::ChunkDataCr,
+            (_, left) => At::ChunkData(left),
+        };
+    }
+
+    fn step(&mut self, byte: u8) -> Result<(), Wrong> {
+        self.at = match (self.at, byte) {
+            (At::Start, b'\r') => At::StartLf,
+            (At::StartLf, b'\n') => At::Start,
+            (At::Start, _) => {
+                self.head = Head::default();
+                self.request_line(byte)?
+            }
+            (At::RequestLine, b'\r') => At::RequestLineLf,
+            (At::RequestLine, _) => self.request_line(byte)?,
+            (At::RequestLineLf | At::FieldLf, b'\n') => At::FieldStart,
+            (At::FieldStart, b'\r') => At::EndLf,
+            (At::FieldStart, _) => {
+                self.head.name_bytes = 0;
+                self.head.value_bytes = 0;
+                self.field_name(byte)?
+            }
+            (At::FieldName, b':') if self.head.name_bytes > 0 => At::FieldValue,
+            (At::FieldName, _) => self.field_name(byte)?,
+            (At::FieldValue, b'\r') => {
+                self.end_of_field()?;
+                At::FieldLf
+            }
+            (At::FieldValue, _) => self.field_value(byte)?,
+            (At::EndLf, b'\n') => self.end_of_head()?,
+            (At::ChunkSize { size, digits }, _) => chunk_size(size, digits, byte)?,
+            (At::ChunkExtension(size), b'\r') => At::ChunkSizeLf(size),
+            (At::ChunkExtension(size), b'\t' | b' '..=b'~' | 0x80..) => At::ChunkExtension(size),
+            (At::ChunkSizeLf(0), b'\n') => {
+                self.head.in_trailers = true;
+                At::FieldStart
+            }
+            (At::ChunkSizeLf(size), b'\n') => At::ChunkData(size),
+            (At::ChunkDataCr, b'\r') => At::ChunkDataLf,
+            (At::ChunkDataLf, b'\n') => At::ChunkSize { size: 0, digits: 0 },
+            _ => return Err(Wrong),
+        };
+        Ok(())
+    }
+
+    fn request_line(&mut self, byte: u8) -> Result<At, Wrong> {
+        if byte < b' ' || byte == 0x7f {
+            return Err(Wrong);
+        }
+        self.head.version.rotate_left(1);
+        if let Some(last) = self.head.version.last_mut() {
+            *last = byte;
+        }
+        Ok(At::RequestLine)
+    }
+
+    fn field_name(&mut self, byte: u8) -> Result<At, Wrong> {
+        if !is_token(byte) {
+            return Err(Wrong);
+        }
+        let head = &mut self.head;
+        if let Some(place) = head.name.get_mut(head.name_bytes) {
+            *place = byte.to_ascii_lowercase();
+        }
+        head.name_bytes = head.name_bytes.saturating_add(1);
+        Ok(At::FieldName)
+    }
+
+    fn field_value(&mut self, byte: u8) -> Result<At, Wrong> {
+        if (byte < b' ' && byte != b'\t') || byte == 0x7f {
+            return Err(Wrong);
+        }
+        let head = &mut self.head;
+        let leading = head.value_bytes == 0 && (byte == b' ' || byte == b'\t');
+        if !leading {
+            if let Some(place) = head.value.get_mut(head.value_bytes) {
+                *place = byte;
+            }
+            head.value_bytes = head.value_bytes.saturating_add(1);
+        }
+        Ok(At::FieldValue)
+    }
+
+    fn end_of_field(&mut self) -> Result<(), Wrong> {
+        let head = &mut self.head;
+        if head.in_trailers {
+            return Ok(());
+        }
+        let name = head.name.get(..head.name_bytes).unwrap_or_default();
+        let value = head.value.get(..head.value_bytes);
+        match name {
+            b"host" => head.hosts = head.hosts.saturating_add(1),
+            b"content-length" => {
+                let value = value.ok_or(Wrong)?.trim_ascii_end();
+                head.length = length(value)?;
+                head.lengths = head.lengths.saturating_add(1);
+            }
+            b"transfer-encoding" => {
+                let value = value.ok_or(Wrong)?.trim_ascii_end();
+                if !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(Wrong);
+                }
+                head.codings = head.codings.saturating_add(1);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The LF that would make the head count: the last chance to hold it back.
+    fn end_of_head(&mut self) -> Result<At, Wrong> {
+        let head = &self.head;
+        if head.in_trailers {
+            return Ok(At::Start);
+        }
+        let modern = match &head.version {
+            b"HTTP/1.1" => true,
+            b"HTTP/1.0" => false,
+            _ => return Err(Wrong),
+        };
+        let hosts = if modern { 1..=1 } else { 0..=1 };
+        if !hosts.contains(&head.hosts) {
+            return Err(Wrong);
+        }
+        match (head.codings, head.lengths) {
+            (0, 0) => Ok(At::Start),
+            (0, 1) if head.length == 0 => Ok(At::Start),
+            (0, 1) => Ok(At::Body(head.length)),
+            (1, 0) if modern => Ok(At::ChunkSize { size: 0, digits: 0 }),
+            _ => Err(Wrong),
+        }
+    }
+}
+
+fn length(value: &[u8]) -> Result<u64, Wrong> {
+    // Longer than any number that a body has.
+    const MOST_DIGITS: usize = 18;
+    if value.is_empty() || value.len() > MOST_DIGITS || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Wrong);
+    }
+    let digits = value.iter().map(|digit| u64::from(digit - b'0'));
+    Ok(digits.fold(0, |sum, digit| sum * 10 + digit))
+}
+
+fn chunk_size(size: u64, digits: u8, byte: u8) -> Result<At, Wrong> {
+    const MOST_DIGITS: u8 = 15;
+    let digit = match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        b'A'..=b'F' => byte - b'A' + 10,
+        b'\r' if digits > 0 => return Ok(At::ChunkSizeLf(size)),
+        b';' if digits > 0 => return Ok(At::ChunkExtension(size)),
+        _ => return Err(Wrong),
+    };
+    if digits == MOST_DIGITS {
+        return Err(Wrong);
+    }
+    Ok(At::ChunkSize {
+        size: size * 16 + u64::from(digit),
+        digits: digits + 1,
+    })
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &[&str] = &[
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\r\nGET / HTTP/1.1\r\nhost:a\r\nX:\t y \r\n\r\nGET / HTTP/1.0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length:  0 \r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n\
+         3\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n00\r\n\r\n",
+        "GET /\u{e9} HTTP/1.1\r\nHost: a\r\nX: \u{e9}\r\n\r\n",
+    ];
+
+    /// Each with its wrong byte between `«` and `»`; where nothing stands between, it is the
+    /// last byte.
+    const BAD: &[&str] = &[
+        "GET / HTTP/1.1«\n»Host: a\r\n\r\n",
+        "«\n»GET / HTTP/1.1\r\n",
+        "GET / HTTP/1.1\r«H»ost: a\r\n\r\n",
+        "GET /\u{0}«» HTTP/1.1\r\n",
+        "GET /\t«» HTTP/1.1\r\n",
+        "GET / HTTP/1.1\r\n« »Host: a\r\n",
+        "GET / HTTP/1.1\r\nHost« »: a\r\n",
+        "GET / HTTP/1.1\r\n«:» a\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n« »folded\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: y«\n»\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: y\u{0}«»\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: a\r«b»\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n\r«x»",
+        "GET / HTTP/1.1\r\nX: no host\r\n\r«\n»",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r«\n»",
+        "GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r«\n»",
+        "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r«\n»",
+        "GET / HTTP/2.0\r\nHost: a\r\n\r«\n»",
+        "GET /\r\n\r«\n»",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r«\n»",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r«\n»",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r«\n»",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\
+         transfer-encoding: chunked\r\n\r«\n»",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked«\r»\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity«\r»\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:«\r»\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1«\r»\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1«\r»\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1«\r»\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1«\r»\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: «\r»\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999999«\r»\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\na«\n»",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1«\n»a\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n«\r»\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1« »\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n«-»1\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na«b»\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r«b»",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;a«\n»b\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1111111111111111«»",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX «»: y\r\n",
+    ];
+
+    fn bad(row: &str) -> (Vec<u8>, usize) {
+        let at = row.find('«').unwrap();
+        let at = if row.contains("«»") {
+            at - row[..at].chars().last().unwrap().len_utf8()
+        } else {
+            at
+        };
+        (row.replace(['«', '»'], "").into_bytes(), at)
+    }
+
+    #[test]
+    fn sound_messages_pass_whole() {
+        for row in GOOD {
+            let mut strict = Strict::new();
+            assert_eq!(strict.follow(row.as_bytes()), Ok(()), "{row}");
+            assert_eq!(strict.at, At::Start, "{row}");
+        }
+    }
+
+    /// Faults 11 and 12: each stops at the byte in doubt.
+    #[test]
+    fn ambiguous_messages_stop() {
+        for row in BAD {
+            let (bytes, at) = bad(row);
+            assert_eq!(Strict::new().follow(&bytes), Err(at), "{row}");
+        }
+    }
+
+    #[test]
+    fn the_cut_does_not_matter() {
+        for row in GOOD {
+            let mut strict = Strict::new();
+            for byte in row.as_bytes() {
+                assert_eq!(strict.follow(&[*byte]), Ok(()), "{row}");
+            }
+            assert_eq!(strict.at, At::Start, "{row}");
+        }
+        for row in BAD {
+            let (bytes, at) = bad(row);
+            let mut strict = Strict::new();
+            let stopped = bytes
+                .iter()
+                .position(|byte| strict.follow(&[*byte]).is_err());
+            assert_eq!(stopped, Some(at), "{row}");
+        }
+    }
+}

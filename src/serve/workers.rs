@@ -1,0 +1,247 @@
+//! [`Workers`]: the threads that connections live on, each with a runtime of its own.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::connection::{self, Context};
+use super::stats::{Open, Stats};
+use super::{MakeHandler, Params};
+use crate::life::drain::Drain;
+use crate::life::task::{self, TaskSet};
+
+/// Connections that may wait for a worker to take them.
+const QUEUE: usize = 256;
+
+/// The threads of the data path. Dropping them ends every connection; see [`Workers::stop`].
+pub struct Workers {
+    workers: Vec<Worker>,
+    stats: Arc<Stats>,
+    max_connections: usize,
+    stopping: watch::Sender<bool>,
+}
+
+struct Worker {
+    queue: Option<mpsc::Sender<(Accepted, Load)>>,
+    load: Arc<AtomicUsize>,
+    ended: oneshot::Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A connection on its way to a worker.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) stream: std::net::TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) open: Open,
+}
+
+/// One more connection on a worker, until it is dropped.
+struct Load(Arc<AtomicUsize>);
+
+/// What a worker's thread starts with.
+struct Start {
+    params: Params,
+    drain: Drain,
+    make: MakeHandler,
+    stats: Arc<Stats>,
+    queue: mpsc::Receiver<(Accepted, Load)>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Workers {
+    /// Starts `count` workers (at least one), each with a handler of its own.
+    pub fn start(
+        count: usize,
+        params: &Params,
+        drain: &Drain,
+        make: &MakeHandler,
+    ) -> io::Result<Self> {
+        let stats = Arc::<Stats>::default();
+        let stopping = watch::Sender::new(false);
+        let max_connections = params.max_connections;
+        let mut workers = Vec::new();
+        for number in 0..count.max(1) {
+            let (sender, queue) = mpsc::channel(QUEUE);
+            let load = Arc::<AtomicUsize>::default();
+            let start = Start {
+                params: params.clone(),
+                drain: drain.clone(),
+                make: Arc::clone(make),
+                stats: Arc::clone(&stats),
+                queue,
+                stopping: stopping.subscribe(),
+            };
+            workers.push(Worker::start(number, start, sender, load)?);
+        }
+        Ok(Self {
+            workers,
+            stats,
+            max_connections,
+            stopping,
+        })
+    }
+
+    /// Counters of all workers.
+    pub fn stats(&self) -> &Arc<Stats> {
+        &self.stats
+    }
+
+    pub(super) fn max_connections(&self) -> usize {
+        self.max_connections
+    }
+
+    /// Hands a connection to the worker with the fewest; waits when all are overrun.
+    pub(super) async fn hand_on(&self, accepted: Accepted) {
+        let least = self
+            .workers
+            .iter()
+            .min_by_key(|worker| worker.load.load(Ordering::Relaxed));
+        let Some(worker) = least else {
+            return;
+        };
+        let Some(queue) = &worker.queue else {
+            return;
+        };
+        let load = Load::new(&worker.load);
+        if queue.send((accepted, load)).await.is_err() {
+            tracing::error!("a worker is gone, and a connection with it");
+        }
+    }
+
+    /// Takes no more connections and waits for those that are open, but not longer than
+    /// `patience`; then ends what is left. `true` when nothing had to be cut off.
+    pub async fn stop(mut self, patience: Duration) -> bool {
+        for worker in &mut self.workers {
+            worker.queue = None;
+        }
+        let stopping = self.stopping.clone();
+        let all = async {
+            for worker in &mut self.workers {
+                // An error means that the thread has ended too.
+                drop((&mut worker.ended).await);
+            }
+        };
+        let in_time = tokio::time::timeout(patience, all).await.is_ok();
+        stopping.send_replace(true);
+        if !in_time {
+            for worker in &mut self.workers {
+                drop((&mut worker.ended).await);
+            }
+        }
+        in_time
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.stopping.send_replace(true);
+        for worker in &mut self.workers {
+            worker.queue = None;
+            if let Some(thread) = worker.thread.take()
+                && thread.join().is_err()
+            {
+                tracing::error!("a worker panicked");
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workers")
+            .field("count", &self.workers.len())
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Worker ===
+
+impl Worker {
+    fn start(
+        number: usize,
+        start: Start,
+        queue: mpsc::Sender<(Accepted, Load)>,
+        load: Arc<AtomicUsize>,
+    ) -> io::Result<Self> {
+        let (sender, ended) = oneshot::channel();
+        let (started, starting) = std::sync::mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || {
+                let runtime = match task::local_runtime() {
+                    Ok(runtime) => runtime,
+                    Err(error) => {
+                        // The starter waits for exactly one word.
+                        drop(started.send(Err(error)));
+                        return;
+                    }
+                };
+                drop(started.send(Ok(())));
+                runtime.block_on(work(start));
+                drop(runtime);
+                if sender.send(()).is_err() {
+                    tracing::trace!("nobody waits for this worker");
+                }
+            })?;
+        match starting.recv() {
+            Ok(Ok(())) => Ok(Self {
+                queue: Some(queue),
+                load,
+                ended,
+                thread: Some(thread),
+            }),
+            Ok(Err(error)) => Err(error),
+            Err(_gone) => Err(io::Error::other("a worker did not start")),
+        }
+    }
+}
+
+/// Serves what comes until nothing can come any more and all is done, or until it must stop.
+async fn work(mut start: Start) {
+    let context = Rc::new(Context {
+        params: start.params,
+        handler: (start.make)(),
+        drain: start.drain,
+        stats: start.stats,
+    });
+    let connections = TaskSet::new();
+    let serving = async {
+        while let Some((accepted, load)) = start.queue.recv().await {
+            let context = Rc::clone(&context);
+            connections.spawn_local("connection", async move {
+                connection::serve(context, accepted).await;
+                drop(load);
+            });
+        }
+        std::future::poll_fn(|waker| connections.poll_empty(waker)).await;
+    };
+    tokio::select! {
+        () = serving => {}
+        // The sender lives in `Workers`; if it is gone, so is the reason to go on.
+        _ = start.stopping.wait_for(|stop| *stop) => {}
+    }
+}
+
+// === impl Load ===
+
+impl Load {
+    fn new(load: &Arc<AtomicUsize>) -> Self {
+        load.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(load))
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
