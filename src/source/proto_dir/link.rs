@@ -1,0 +1,152 @@
+//! Linking parsed files: names become types, options become bytes.
+//!
+//! The pool behind it must never see a file with an edition, on which it panics, and is built
+//! again whenever a file that declares extensions was refused, since it does not forget those
+//! cleanly.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use prost_reflect::DescriptorPool;
+use prost_types::FileDescriptorProto;
+
+use super::options;
+use super::scan::Position;
+use super::tell::{Complaint, complaints};
+
+/// Files that were linked so far.
+#[derive(Debug, Default)]
+pub(super) struct Linker {
+    pool: DescriptorPool,
+    linked: Vec<Bytes>,
+}
+
+/// What linking one file gave.
+#[derive(Debug)]
+pub(super) struct Linked {
+    /// The encoded descriptor, extensions and source info in it.
+    pub(super) bytes: Bytes,
+    /// Options that were left out because of a missing import.
+    pub(super) left_out: Vec<String>,
+    /// Options that were left out because they are wrong, and what is wrong with them.
+    pub(super) complaints: Vec<Complaint>,
+}
+
+/// How often the options of one file are thinned out.
+const MAX_ROUNDS: usize = 4;
+
+impl Linker {
+    /// Links one file whose imports are linked, except those that `is_available` denies: they go,
+    /// and with them the options that only they could explain. An option that does not fit is
+    /// left out as well; everything else that is wrong refuses the file.
+    pub(super) fn add(
+        &mut self,
+        mut file: FileDescriptorProto,
+        text: &str,
+        is_available: impl Fn(&str) -> bool,
+    ) -> Result<Linked, Vec<Complaint>> {
+        let mut left_out = Vec::new();
+        if !file.dependency.iter().all(|name| is_available(name)) {
+            options::retain_imports(&mut file, is_available);
+            let own = options::extensions_of(&file);
+            options::retain(&mut file, |scope, _, option| {
+                let declared = options::is_declared(option, scope, &self.pool, &own);
+                if !declared {
+                    left_out.push(options::name_of(option));
+                }
+                declared
+            });
+            left_out.sort();
+            left_out.dedup();
+        }
+        let mut wrong = Vec::new();
+        for _ in 0..MAX_ROUNDS {
+            let found = match self.try_add(&file, text) {
+                Ok(bytes) => {
+                    return Ok(Linked {
+                        bytes,
+                        left_out,
+                        complaints: wrong,
+                    });
+                }
+                Err(found) => found,
+            };
+            let places = found.iter().map(Complaint::place).collect::<Vec<_>>();
+            if !thin_out(&mut file, &places) {
+                return Err(found);
+            }
+            wrong.extend(found);
+        }
+        Err(wrong)
+    }
+
+    fn try_add(&mut self, file: &FileDescriptorProto, text: &str) -> Result<Bytes, Vec<Complaint>> {
+        let added = catch_unwind(AssertUnwindSafe(|| {
+            self.pool
+                .add_file_descriptor_proto(file.clone())
+                .map_err(|error| complaints(&error.with_source_code(text).into(), text))
+        }));
+        let refused = match added {
+            Ok(Ok(())) => None,
+            Ok(Err(found)) if options::extensions_of(file).is_empty() => return Err(found),
+            Ok(Err(found)) => Some(found),
+            Err(_panic) => Some(vec![Complaint {
+                message: String::from("the compiler of protos failed on this file"),
+                places: Vec::new(),
+                help: Some(String::from(
+                    "give the file as a descriptor set: protoc --include_imports -o set.binpb",
+                )),
+            }]),
+        };
+        if let Some(found) = refused {
+            self.rebuild();
+            return Err(found);
+        }
+        let bytes = self
+            .pool
+            .get_file_by_name(file.name())
+            .map(|linked| Bytes::from(linked.encode_to_vec()))
+            .unwrap_or_default();
+        self.linked.push(bytes.clone());
+        Ok(bytes)
+    }
+
+    /// Builds the pool again from what was linked.
+    fn rebuild(&mut self) {
+        let mut pool = DescriptorPool::new();
+        for bytes in &self.linked {
+            // They were linked once, in this order: they link again.
+            let _again = pool.decode_file_descriptor_proto(bytes.clone());
+        }
+        self.pool = pool;
+    }
+}
+
+/// Removes the options that stand at the places of all complaints; says no, and removes nothing,
+/// when one of them is not about an option.
+fn thin_out(file: &mut FileDescriptorProto, places: &[Option<Position>]) -> bool {
+    let is_option = |path: &[i32]| matches!(path, [.., 999, _]);
+    let mut wrong = Vec::new();
+    let locations = file.source_code_info.iter().flat_map(|info| &info.location);
+    let starts = locations
+        .filter(|location| is_option(&location.path))
+        .filter_map(|location| match location.span.as_slice() {
+            [line, column, ..] => Some((
+                Position {
+                    line: u32::try_from(line + 1).ok()?,
+                    column: u32::try_from(column + 1).ok()?,
+                },
+                location.path.as_slice(),
+            )),
+            _ => None,
+        })
+        .collect::<std::collections::BTreeMap<_, _>>();
+    for place in places {
+        let Some(path) = place.as_ref().and_then(|place| starts.get(place)) else {
+            return false;
+        };
+        wrong.push(path.to_vec());
+    }
+    options::retain(file, |_, path, _| !wrong.iter().any(|known| known == path));
+    true
+}
