@@ -30,7 +30,11 @@ pub enum Tool {
 
 /// The compilers in a `PATH`, the preferred one first.
 pub fn find(path: Option<&OsStr>) -> Vec<Tool> {
-    let folders = || env::split_paths(path.unwrap_or_default());
+    let folders = || {
+        // The tool runs in another directory, where a relative path leads elsewhere.
+        env::split_paths(path.unwrap_or_default())
+            .filter_map(|folder| std::path::absolute(folder).ok())
+    };
     let find = |name: &str| {
         folders()
             .map(|folder| folder.join(name))
@@ -78,7 +82,7 @@ pub(super) fn compile(
     while !job.wanted.is_empty() {
         match job.attempt(tool) {
             Ok(set) => {
-                extra = job.take(&set);
+                extra = job.take(tool, &set);
                 break;
             }
             Err(output) => {
@@ -243,7 +247,7 @@ impl Job<'_> {
     }
 
     /// Takes what was wanted from the set that the tool wrote.
-    fn take(&mut self, set: &Bytes) -> Vec<SourceFile> {
+    fn take(&mut self, tool: &Tool, set: &Bytes) -> Vec<SourceFile> {
         let mut extra = Vec::new();
         let files = raw::files_of(set).unwrap_or_default();
         for bytes in files {
@@ -262,8 +266,12 @@ impl Job<'_> {
                 }),
             }
         }
-        for &at in &self.wanted {
-            self.compiled.entry(at).or_insert(None);
+        for at in std::mem::take(&mut self.wanted) {
+            if !self.compiled.contains_key(&at) {
+                self.reject(at, |_| {
+                    format!("{} wrote no descriptor of this file", tool.name())
+                });
+            }
         }
         extra
     }
@@ -358,7 +366,7 @@ fn complaint(line: &str) -> Option<(&str, Position, &str)> {
         line: row.parse().ok()?,
         column: column.parse().ok()?,
     };
-    Some((name, at, message.trim()))
+    Some((name.strip_prefix("./").unwrap_or(name), at, message.trim()))
 }
 
 /// Whether a file is part of every compiler of protos.

@@ -12,6 +12,7 @@ use prost_types::FileDescriptorProto;
 
 use super::options;
 use super::scan::Position;
+use super::spans;
 use super::tell::{Complaint, complaints};
 
 /// Files that were linked so far.
@@ -61,7 +62,7 @@ impl Linker {
         }
         let mut wrong = Vec::new();
         for _ in 0..MAX_ROUNDS {
-            let found = match self.try_add(&file, text) {
+            let found = match self.try_add(&mut file, text) {
                 Ok(bytes) => {
                     return Ok(Linked {
                         bytes,
@@ -80,35 +81,56 @@ impl Linker {
         Err(wrong)
     }
 
-    fn try_add(&mut self, file: &FileDescriptorProto, text: &str) -> Result<Bytes, Vec<Complaint>> {
+    /// Links a file, without its source info as long as nothing is wrong with it.
+    fn try_add(
+        &mut self,
+        file: &mut FileDescriptorProto,
+        text: &str,
+    ) -> Result<Bytes, Vec<Complaint>> {
+        let info = file.source_code_info.take();
+        let bare = self.add_to_pool(file.clone(), text);
+        file.source_code_info = info;
+        let bytes = match bare {
+            Ok(bytes) => bytes,
+            // The second time for the places of what is wrong.
+            Err(_placeless) => self.add_to_pool(file.clone(), text)?,
+        };
+        let whole = spans::attach(&bytes, file, &self.pool);
+        self.linked.push(bytes);
+        Ok(whole)
+    }
+
+    fn add_to_pool(
+        &mut self,
+        file: FileDescriptorProto,
+        text: &str,
+    ) -> Result<Bytes, Vec<Complaint>> {
+        let name = file.name().to_owned();
+        let declares_extensions = !options::extensions_of(&file).is_empty();
         let added = catch_unwind(AssertUnwindSafe(|| {
             self.pool
-                .add_file_descriptor_proto(file.clone())
+                .add_file_descriptor_proto(file)
                 .map_err(|error| complaints(&error.with_source_code(text).into(), text))
         }));
-        let refused = match added {
-            Ok(Ok(())) => None,
-            Ok(Err(found)) if options::extensions_of(file).is_empty() => return Err(found),
-            Ok(Err(found)) => Some(found),
-            Err(_panic) => Some(vec![Complaint {
+        let found = match added {
+            Ok(Ok(())) => {
+                let linked = self.pool.get_file_by_name(&name);
+                return Ok(Bytes::from(
+                    linked.map(|file| file.encode_to_vec()).unwrap_or_default(),
+                ));
+            }
+            Ok(Err(found)) if !declares_extensions => return Err(found),
+            Ok(Err(found)) => found,
+            Err(_panic) => vec![Complaint {
                 message: String::from("the compiler of protos failed on this file"),
                 places: Vec::new(),
                 help: Some(String::from(
                     "give the file as a descriptor set: protoc --include_imports -o set.binpb",
                 )),
-            }]),
+            }],
         };
-        if let Some(found) = refused {
-            self.rebuild();
-            return Err(found);
-        }
-        let bytes = self
-            .pool
-            .get_file_by_name(file.name())
-            .map(|linked| Bytes::from(linked.encode_to_vec()))
-            .unwrap_or_default();
-        self.linked.push(bytes.clone());
-        Ok(bytes)
+        self.rebuild();
+        Err(found)
     }
 
     /// Builds the pool again from what was linked.

@@ -12,6 +12,7 @@ mod link;
 mod load;
 mod options;
 mod scan;
+mod spans;
 mod tell;
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use prost_reflect::DescriptorPool;
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
-    UninterpretedOption,
+    ServiceDescriptorProto, UninterpretedOption,
 };
 
 /// `uninterpreted_option` in every options message.
-const UNINTERPRETED: i32 = 999;
+pub(super) const UNINTERPRETED: i32 = 999;
 /// `dependency` in a file.
 const DEPENDENCY: i32 = 3;
 
@@ -21,7 +21,7 @@ pub(super) fn retain(
     mut keep: impl FnMut(&str, &[i32], &UninterpretedOption) -> bool,
 ) {
     let mut moved: HashMap<Vec<i32>, Vec<Option<i32>>> = HashMap::new();
-    visit(file, &mut |scope, path, options| {
+    visit(file, &mut |Place { scope, path, .. }, options| {
         let mut next = 0;
         let mut places = Vec::with_capacity(options.len());
         let mut here = path.to_vec();
@@ -122,13 +122,17 @@ pub(super) fn is_declared(
         .name
         .iter()
         .filter(|part| part.is_extension)
-        .all(|part| match part.name_part.strip_prefix('.') {
-            Some(name) => exists(name),
-            None => enclosing(scope).any(|outer| match outer {
-                "" => exists(&part.name_part),
-                outer => exists(&format!("{outer}.{}", part.name_part)),
-            }),
-        })
+        .all(|part| full_name(&part.name_part, scope, exists).is_some())
+}
+
+/// What a name stands for inside of `scope`: the innermost that exists.
+pub(super) fn full_name(name: &str, scope: &str, exists: impl Fn(&str) -> bool) -> Option<String> {
+    if let Some(absolute) = name.strip_prefix('.') {
+        return exists(absolute).then(|| absolute.to_owned());
+    }
+    enclosing(scope)
+        .map(|outer| join(outer, name))
+        .find(|candidate| exists(candidate))
 }
 
 /// `a.b.c`, `a.b`, `a` and the empty scope.
@@ -172,14 +176,30 @@ fn join(scope: &str, name: &str) -> String {
     }
 }
 
-/// What is done with the options of one thing: its full name, the path of its options, they.
-type Visit<'a> = &'a mut dyn FnMut(&str, &[i32], &mut Vec<UninterpretedOption>);
+/// Where options stand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    /// The full name of what they are about.
+    pub(super) scope: &'a str,
+    /// The path of the options message.
+    pub(super) path: &'a [i32],
+    /// The type of the options message.
+    pub(super) kind: &'static str,
+}
+
+/// What is done with the options of one thing.
+type Visit<'a> = &'a mut dyn FnMut(Place<'_>, &mut Vec<UninterpretedOption>);
 
 /// Calls `visit` for the options of everything in a file that has some.
-fn visit(file: &mut FileDescriptorProto, visit: Visit<'_>) {
+pub(super) fn visit(file: &mut FileDescriptorProto, visit: Visit<'_>) {
     let scope = file.package().to_owned();
     if let Some(options) = &mut file.options {
-        visit(&scope, &[8], &mut options.uninterpreted_option);
+        let place = Place {
+            scope: &scope,
+            path: &[8],
+            kind: "google.protobuf.FileOptions",
+        };
+        visit(place, &mut options.uninterpreted_option);
     }
     for (index, message) in (0..).zip(&mut file.message_type) {
         visit_message(message, &scope, &mut vec![4, index], visit);
@@ -189,16 +209,33 @@ fn visit(file: &mut FileDescriptorProto, visit: Visit<'_>) {
     }
     visit_fields(&mut file.extension, &scope, &[7], visit);
     for (index, service) in (0..).zip(&mut file.service) {
-        let scope = join(&scope, service.name());
-        if let Some(options) = &mut service.options {
-            visit(&scope, &[6, index, 3], &mut options.uninterpreted_option);
-        }
-        for (inner, method) in (0..).zip(&mut service.method) {
-            let scope = join(&scope, method.name());
-            if let Some(options) = &mut method.options {
-                let path = [6, index, 2, inner, 4];
-                visit(&scope, &path, &mut options.uninterpreted_option);
-            }
+        visit_service(service, &scope, &[6, index], visit);
+    }
+}
+
+fn visit_service(
+    service: &mut ServiceDescriptorProto,
+    scope: &str,
+    path: &[i32],
+    visit: Visit<'_>,
+) {
+    let scope = join(scope, service.name());
+    if let Some(options) = &mut service.options {
+        let place = Place {
+            scope: &scope,
+            path: &[path, &[3]].concat(),
+            kind: "google.protobuf.ServiceOptions",
+        };
+        visit(place, &mut options.uninterpreted_option);
+    }
+    for (index, method) in (0..).zip(&mut service.method) {
+        if let Some(options) = &mut method.options {
+            let place = Place {
+                scope: &join(&scope, method.name.as_deref().unwrap_or_default()),
+                path: &[path, &[2, index, 4]].concat(),
+                kind: "google.protobuf.MethodOptions",
+            };
+            visit(place, &mut options.uninterpreted_option);
         }
     }
 }
@@ -212,27 +249,33 @@ fn visit_message(
     let scope = join(scope, message.name());
     let at = |tail: &[i32]| [path.as_slice(), tail].concat();
     if let Some(options) = &mut message.options {
-        visit(&scope, &at(&[7]), &mut options.uninterpreted_option);
+        let place = Place {
+            scope: &scope,
+            path: &at(&[7]),
+            kind: "google.protobuf.MessageOptions",
+        };
+        visit(place, &mut options.uninterpreted_option);
     }
     visit_fields(&mut message.field, &scope, &at(&[2]), visit);
     visit_fields(&mut message.extension, &scope, &at(&[6]), visit);
     for (index, oneof) in (0..).zip(&mut message.oneof_decl) {
-        let scope = join(&scope, oneof.name());
         if let Some(options) = &mut oneof.options {
-            visit(
-                &scope,
-                &at(&[8, index, 2]),
-                &mut options.uninterpreted_option,
-            );
+            let place = Place {
+                scope: &join(&scope, oneof.name.as_deref().unwrap_or_default()),
+                path: &at(&[8, index, 2]),
+                kind: "google.protobuf.OneofOptions",
+            };
+            visit(place, &mut options.uninterpreted_option);
         }
     }
     for (index, range) in (0..).zip(&mut message.extension_range) {
         if let Some(options) = &mut range.options {
-            visit(
-                &scope,
-                &at(&[5, index, 3]),
-                &mut options.uninterpreted_option,
-            );
+            let place = Place {
+                scope: &scope,
+                path: &at(&[5, index, 3]),
+                kind: "google.protobuf.ExtensionRangeOptions",
+            };
+            visit(place, &mut options.uninterpreted_option);
         }
     }
     for (index, enumeration) in (0..).zip(&mut message.enum_type) {
@@ -247,29 +290,34 @@ fn visit_message(
 
 fn visit_fields(fields: &mut [FieldDescriptorProto], scope: &str, path: &[i32], visit: Visit<'_>) {
     for (index, field) in (0..).zip(fields) {
-        let scope = join(scope, field.name());
         if let Some(options) = &mut field.options {
-            let path = [path, &[index, 8]].concat();
-            visit(&scope, &path, &mut options.uninterpreted_option);
+            let place = Place {
+                scope: &join(scope, field.name.as_deref().unwrap_or_default()),
+                path: &[path, &[index, 8]].concat(),
+                kind: "google.protobuf.FieldOptions",
+            };
+            visit(place, &mut options.uninterpreted_option);
         }
     }
 }
 
 fn visit_enum(enumeration: &mut EnumDescriptorProto, scope: &str, path: &[i32], visit: Visit<'_>) {
-    let outer = scope;
-    let scope = join(outer, enumeration.name());
     if let Some(options) = &mut enumeration.options {
-        visit(
-            &scope,
-            &[path, &[3]].concat(),
-            &mut options.uninterpreted_option,
-        );
+        let place = Place {
+            scope: &join(scope, enumeration.name.as_deref().unwrap_or_default()),
+            path: &[path, &[3]].concat(),
+            kind: "google.protobuf.EnumOptions",
+        };
+        visit(place, &mut options.uninterpreted_option);
     }
     for (index, value) in (0..).zip(&mut enumeration.value) {
-        let scope = join(outer, value.name());
         if let Some(options) = &mut value.options {
-            let path = [path, &[2, index, 3]].concat();
-            visit(&scope, &path, &mut options.uninterpreted_option);
+            let place = Place {
+                scope: &join(scope, value.name.as_deref().unwrap_or_default()),
+                path: &[path, &[2, index, 3]].concat(),
+                kind: "google.protobuf.EnumValueOptions",
+            };
+            visit(place, &mut options.uninterpreted_option);
         }
     }
 }

@@ -66,10 +66,9 @@ impl Position {
 /// Reads the head of a file.
 pub(super) fn scan(text: &str) -> Head {
     let mut head = Head::default();
-    let mut tokens = Tokens { text, at: 0 };
     let mut depth = 0_usize;
     let mut statement = Vec::new();
-    while let Some(token) = tokens.next() {
+    for token in (Tokens { text, at: 0 }) {
         match token.kind {
             Kind::Symbol(b'{') => depth += 1,
             Kind::Symbol(b'}') => depth = depth.saturating_sub(1),
@@ -229,7 +228,7 @@ mod tests {
             imports(text),
             [
                 (String::from("a.proto"), 2, 27),
-                (String::from("b/c.proto"), 3, 43),
+                (String::from("b/c.proto"), 3, 40),
                 (String::from("d.proto"), 5, 13),
                 (String::from("é.proto"), 5, 37),
             ]

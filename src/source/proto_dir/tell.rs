@@ -1,6 +1,5 @@
 //! From what protox and prost-reflect complain about to [`Problem`]s with file, line and column.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use protox::Error;
@@ -35,8 +34,8 @@ fn complaint(diagnostic: &dyn miette::Diagnostic, text: &str) -> Complaint {
     let mut message = diagnostic.to_string();
     let mut cause = diagnostic.diagnostic_source();
     while let Some(inner) = cause {
-        // Writing to a String cannot fail.
-        let _: std::fmt::Result = write!(message, ": {inner}");
+        message.push_str(": ");
+        message.push_str(&inner.to_string());
         cause = inner.diagnostic_source();
     }
     Complaint {

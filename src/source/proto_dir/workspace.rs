@@ -54,18 +54,19 @@ impl Workspace {
 
     /// Compiles the files of these names; an error is what protoc said.
     pub(super) fn protoc(&self, protoc: &Path, names: &[&str]) -> Result<Bytes, String> {
-        let input = self.input();
         let arguments = self.folder.join("arguments");
-        let listed = names
-            .iter()
-            .map(|name| input.join(name).display().to_string());
+        // No name can be taken for an option behind a `./`.
+        let listed = names.iter().map(|name| format!("./{name}"));
         let listed = listed.collect::<Vec<_>>().join("\n");
         fs::write(&arguments, listed).map_err(|error| error.to_string())?;
         let mut command = Command::new(protoc);
         command
-            .arg("--proto_path")
-            .arg(&input)
-            .args(["--include_imports", "--include_source_info"])
+            .current_dir(self.input())
+            .args([
+                "--proto_path=.",
+                "--include_imports",
+                "--include_source_info",
+            ])
             .arg("--descriptor_set_out")
             .arg(self.output())
             .arg(format!("@{}", arguments.display()));
