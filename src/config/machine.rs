@@ -14,6 +14,26 @@ pub(super) fn workers() -> usize {
     workers_from(cpu_quota(&read), processors)
 }
 
+/// The memory that this process may use, in bytes; `None` when nobody limits it.
+pub(super) fn memory() -> Option<u64> {
+    memory_limit(&read)
+}
+
+/// The smallest memory limit of the cgroups above us. Version 1 says "none" by a huge number.
+fn memory_limit(read: Read<'_>) -> Option<u64> {
+    const NO_LIMIT: u64 = 1 << 60;
+    let unified = own_directories(read, "", Path::new("/sys/fs/cgroup"));
+    let unified = unified.iter().map(|directory| directory.join("memory.max"));
+    let older = own_directories(read, "memory", Path::new("/sys/fs/cgroup/memory"));
+    let older = older
+        .iter()
+        .map(|directory| directory.join("memory.limit_in_bytes"));
+    let limits = unified
+        .chain(older)
+        .filter_map(|file| read(&file)?.trim().parse::<u64>().ok());
+    limits.filter(|limit| *limit < NO_LIMIT).min()
+}
+
 fn workers_from(quota: Option<usize>, processors: Option<usize>) -> usize {
     match (quota, processors) {
         (Some(quota), Some(processors)) => quota.min(processors),
@@ -101,12 +121,12 @@ mod tests {
         })
     }
 
-    /// Files of a machine and the processors of its quota.
-    type Row<'a> = (&'a [(&'a str, &'a str)], Option<usize>);
+    /// Files of a machine and what is found there.
+    type Row<'a, T> = (&'a [(&'a str, &'a str)], Option<T>);
 
     #[test]
     fn a_quota_is_rounded_up_and_the_smallest_counts() {
-        let rows: &[Row<'_>] = &[
+        let rows: &[Row<'_, usize>] = &[
             (&[("/sys/fs/cgroup/cpu.max", "150000 100000\n")], Some(2)),
             (&[("/sys/fs/cgroup/cpu.max", "max 100000\n")], None),
             (&[("/sys/fs/cgroup/cpu.max", "1000 100000\n")], Some(1)),
@@ -145,6 +165,36 @@ mod tests {
         ];
         for (files, expected) in rows {
             assert_eq!(with(files, cpu_quota), *expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn the_smallest_memory_limit_counts() {
+        let rows: &[Row<'_, u64>] = &[
+            (&[], None),
+            (&[("/sys/fs/cgroup/memory.max", "max\n")], None),
+            (
+                &[("/sys/fs/cgroup/memory.max", "67108864\n")],
+                Some(64 << 20),
+            ),
+            (
+                &[
+                    ("/proc/self/cgroup", "0::/pod/app\n"),
+                    ("/sys/fs/cgroup/pod/memory.max", "1000"),
+                    ("/sys/fs/cgroup/pod/app/memory.max", "2000"),
+                ],
+                Some(1000),
+            ),
+            (
+                &[(
+                    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+                    "9223372036854771712\n",
+                )],
+                None,
+            ),
+        ];
+        for (files, expected) in rows {
+            assert_eq!(with(files, memory_limit), *expected, "{files:?}");
         }
     }
 

@@ -30,6 +30,7 @@ mod manual;
 mod overlay;
 mod reference;
 mod resolve;
+mod selected;
 pub mod settings;
 #[cfg(test)]
 mod tests;
@@ -54,7 +55,7 @@ pub use load::load;
 pub use manual::manual;
 pub use overlay::{Input, SWITCHES, Switch};
 pub use reference::json_schema;
-pub use resolve::Selected;
+pub use selected::Selected;
 pub use tree::{Branch, Given, Origin, Source, Tree};
 
 /// A configuration that was checked whole, with everything resolved.

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::overlay::Input;
+use super::selected::Selected;
 use super::settings::{
     AccessLog, LimitSettings, LogFormat, Reflection, RouteSettings, Settings, UpstreamSettings,
 };
 use super::tree::{Source, Tree};
-use super::values::{Period, PeriodOrOff, Selector, Typed, UpstreamUrl};
+use super::values::{Period, PeriodOrOff, Selector, UpstreamUrl};
 use super::{Config, Edge, Rules, Sources, Telemetry, machine};
-use crate::schema::Schema;
 use crate::schema::policy::{Limits, Policies, Policy, RestOptions, Timeouts};
-use crate::schema::problem::{Location, Problem};
+use crate::schema::problem::Problem;
 use crate::telemetry::log::Format;
 use crate::upstream::{Params, Target};
 
@@ -21,31 +21,6 @@ const DEFAULT_PROTO: &str = "proto";
 
 /// Where an application listens when nothing is said.
 const DEFAULT_PORT: u16 = 50051;
-
-/// A selector of `routes` and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Selected {
-    /// The selector.
-    pub selector: Selector,
-    /// Where it stands.
-    pub location: Option<Location>,
-}
-
-impl Selected {
-    /// A warning when no method of the schema is selected.
-    pub fn unused(&self, schema: &Schema) -> Option<Problem> {
-        let hit = schema.methods.iter().any(|method| {
-            let name = method.path.trim_start_matches('/').replace('/', ".");
-            Selector::read(&name).is_ok_and(|name| self.selector.covers(&name))
-        });
-        let told = || {
-            let message = format!("`{}` of `routes` selects no method", self.selector);
-            Problem::warning(self.location.clone(), message)
-                .with_help("`sidegate routes` shows the methods there are")
-        };
-        (!hit).then(told)
-    }
-}
 
 /// Resolves everything. `None` and a problem when something cannot be.
 pub(super) fn resolve(

@@ -357,3 +357,28 @@ fn the_view_shows_every_setting_and_who_said_it() {
     });
     assert_eq!(view["from"], expected);
 }
+
+#[test]
+fn selectors_that_select_nothing_are_told_when_the_schema_is_known() {
+    let schema = crate::schema::tests::schema(
+        r#"syntax = "proto3"; package a.v1; message M {}
+        service Books { rpc Get(M) returns (M); rpc List(M) returns (M); }"#,
+    );
+    let config = sound_file(
+        "routes: {a.v1.Books: , a.*: , '*': , a.v1.Books.Get: , a.v1.Books.Gett: , b.*: , a.v1.B: }",
+    );
+    let told: Vec<String> = config
+        .unused_routes(&schema)
+        .iter()
+        .map(|problem| format!("{} ({})", problem.message, problem.help.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "`a.v1.B` of `routes` selects no method (the nearest name is `a.v1.Books`)",
+            "`a.v1.Books.Gett` of `routes` selects no method (the nearest name is \
+             `a.v1.Books.Get`)",
+            "`b.*` of `routes` selects no method (`sidegate routes` shows the methods there are)",
+        ]
+    );
+}
