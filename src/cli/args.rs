@@ -63,6 +63,7 @@ pub struct Stop {
 #[derive(Debug, Parser)]
 #[command(
     name = "sidegate",
+    bin_name = "sidegate",
     version,
     disable_help_subcommand = true,
     after_help = "Every flag has its key in sidegate.yaml and its variable; flags beat variables \
