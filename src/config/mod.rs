@@ -46,6 +46,7 @@ use serde_json::{Value, json};
 
 use crate::schema::compile::{AutoMapping, Conflicts, RulesMode};
 use crate::schema::policy::Policies;
+use crate::serve;
 use crate::telemetry::log::Format;
 use crate::upstream;
 use settings::{LogLevel, Settings};
@@ -77,8 +78,10 @@ pub struct Config {
     pub selected: Vec<Selected>,
     /// Where the application is.
     pub upstream: upstream::Params,
-    /// Limits towards clients.
-    pub edge: Edge,
+    /// Limits of connections from clients.
+    pub serve: serve::Params,
+    /// Whose `x-forwarded-*` headers are believed (M3).
+    pub trusted_proxies: Vec<Network>,
     /// Worker threads.
     pub workers: usize,
     /// What is told.
@@ -127,29 +130,6 @@ pub struct Rules {
     pub conflicts: Conflicts,
     /// `schema.unknown_methods: allow`.
     pub allow_unknown_methods: bool,
-}
-
-/// Limits towards clients.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edge {
-    /// Bytes of the head of a request.
-    pub head_bytes: usize,
-    /// Headers of a request.
-    pub headers: usize,
-    /// Bytes of the URI.
-    pub uri_bytes: usize,
-    /// Calls at one time on one connection.
-    pub streams: u32,
-    /// Connections at one time; `None` for what suits the machine.
-    pub connections: Option<usize>,
-    /// How long a new connection may say nothing.
-    pub first_byte: Duration,
-    /// How long the head of a request may take.
-    pub head_timeout: Duration,
-    /// How long a connection without a call is kept.
-    pub keep_alive: Duration,
-    /// Whose `x-forwarded-*` headers are believed.
-    pub trusted_proxies: Vec<Network>,
 }
 
 /// What is told.

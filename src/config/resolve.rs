@@ -10,9 +10,10 @@ use super::settings::{
 };
 use super::tree::{Source, Tree};
 use super::values::{Period, PeriodOrOff, Selector, UpstreamUrl};
-use super::{Config, Edge, Rules, Sources, Telemetry, machine};
+use super::{Config, Rules, Sources, Telemetry, machine};
 use crate::schema::policy::{Limits, Policies, Policy, RestOptions, Timeouts};
 use crate::schema::problem::Problem;
+use crate::serve;
 use crate::telemetry::log::Format;
 use crate::upstream::{Params, Target};
 
@@ -53,7 +54,8 @@ pub(super) fn resolve(
         policies: policies(&settings),
         selected: selected(&settings, &tree),
         upstream: upstream(settings.upstreams.values().next()),
-        edge: edge(&settings),
+        serve: serve(&settings.limits),
+        trusted_proxies: settings.rest.headers.trusted_proxies.clone(),
         workers: workers.unwrap_or_else(machine::workers),
         telemetry: Telemetry {
             format: match (settings.telemetry.log_format, input.terminal) {
@@ -144,19 +146,38 @@ fn upstream(given: Option<&UpstreamSettings>) -> Params {
     }
 }
 
-fn edge(settings: &Settings) -> Edge {
-    let limits = &settings.limits;
-    Edge {
-        head_bytes: limits.head.0,
-        headers: limits.headers as usize,
+/// The connections from clients: what has no key is as [`serve::Params::new`] has it.
+fn serve(limits: &LimitSettings) -> serve::Params {
+    let base = serve::Params::new();
+    let automatic = || base.max_connections.min(connections_in(machine::memory()));
+    serve::Params {
+        opening: limits.first_byte.0,
+        head: limits.head_timeout.0,
+        idle: limits.keep_alive.0,
+        response_stall: match limits.common.response_stall {
+            Some(period) => period.0,
+            None => base.response_stall,
+        },
+        // Sizes are below 4 GiB.
+        head_bytes: u32::try_from(limits.head.0).unwrap_or(u32::MAX),
+        head_fields: limits.headers as usize,
         uri_bytes: limits.uri.0,
         streams: limits.streams,
-        connections: limits.connections.0,
-        first_byte: limits.first_byte.0,
-        head_timeout: limits.head_timeout.0,
-        keep_alive: limits.keep_alive.0,
-        trusted_proxies: settings.rest.headers.trusted_proxies.clone(),
+        max_connections: limits.connections.0.unwrap_or_else(automatic),
+        ..base
     }
+}
+
+/// Connections for which a quarter of the memory gives each what it usually needs at most. One
+/// that does the worst it can takes more, and is closed by a limit of its own.
+fn connections_in(memory: Option<u64>) -> usize {
+    const USUAL_BYTES: u64 = 64 << 10;
+    const FEWEST: usize = 64;
+    let Some(memory) = memory else {
+        return usize::MAX;
+    };
+    let count = memory / 4 / USUAL_BYTES;
+    usize::try_from(count).unwrap_or(usize::MAX).max(FEWEST)
 }
 
 // === Policies ===
@@ -254,4 +275,16 @@ fn deadlines(base: Timeouts, route: &RouteSettings) -> Timeouts {
         timeouts.max = max;
     }
     timeouts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_bounds_connections() {
+        assert_eq!(connections_in(None), usize::MAX);
+        assert_eq!(connections_in(Some(64 << 20)), 256);
+        assert_eq!(connections_in(Some(1 << 20)), 64);
+    }
 }

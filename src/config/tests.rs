@@ -62,8 +62,13 @@ fn nothing_at_all_is_the_documented_default() {
     assert!(config.sources.reflection);
     assert!(config.rules.allow_unknown_methods);
     assert!(config.workers >= 1);
-    assert_eq!(config.edge.streams, 100);
-    assert_eq!(config.edge.head_bytes, 16 << 10);
+    let serve = crate::serve::Params {
+        max_connections: config.serve.max_connections,
+        ..crate::serve::Params::new()
+    };
+    assert_eq!(format!("{:?}", config.serve), format!("{serve:?}"));
+    assert!(config.serve.max_connections >= 64);
+    assert_eq!(config.trusted_proxies, []);
     assert_eq!(config.drain_timeout, Duration::from_secs(25));
 }
 
@@ -310,6 +315,20 @@ fn a_setting_for_one_upstream_is_laid_on_the_modules_own_defaults() {
     assert_eq!(given.max_age, Duration::from_secs(60));
     assert_eq!(given.max_header_list, 1024);
     assert_eq!(given.max_connections, base.max_connections);
+}
+
+#[test]
+fn limits_of_connections_are_laid_on_the_modules_own_defaults() {
+    let serve = sound_file(
+        "limits: {first_byte: 1s, head_timeout: 2s, keep_alive: 3s, response_stall: 4s,
+         head: 5KiB, headers: 6, uri: 7KiB, streams: 8, connections: 9}",
+    )
+    .serve;
+    let seconds = [serve.opening, serve.head, serve.idle, serve.response_stall];
+    assert_eq!(seconds, [1, 2, 3, 4].map(Duration::from_secs));
+    let sizes = (serve.head_bytes, serve.head_fields, serve.uri_bytes);
+    assert_eq!(sizes, (5 << 10, 6, 7 << 10));
+    assert_eq!((serve.streams, serve.max_connections), (8, 9));
 }
 
 #[test]
