@@ -87,10 +87,19 @@ fn put_message(
         Some(form @ (WellKnown::Timestamp | WellKnown::Duration | WellKnown::FieldMask)) => {
             put_text_form(out, form, text, true)
         }
-        Some(WellKnown::Wrapper) => match message.fields.first() {
-            Some(value) => put_record(tables, json, (value.number, value.kind), text, out),
-            None => Err(Cow::Borrowed("this wrapper type has no value field")),
-        },
+        Some(WellKnown::Wrapper) => {
+            let value = message.fields.first();
+            let value = value.ok_or("this wrapper type has no value field")?;
+            let mut bytes = Vec::new();
+            put_value(tables, json, value.kind, text, &mut bytes)?;
+            // Every default, and nothing else, is zeros alone; the body leaves it out too, and
+            // the two are compared (B3).
+            if bytes.iter().any(|byte| *byte != 0) {
+                put_tag(out, value.number, wire_type(value.kind));
+                out.extend_from_slice(&bytes);
+            }
+            Ok(())
+        }
         Some(
             WellKnown::Struct
             | WellKnown::Value

@@ -110,7 +110,7 @@ pub(in crate::transcode) fn put_key(
             let value = match text {
                 "true" => 1,
                 "false" => 0,
-                _ => return Err(Cow::Borrowed("a key is neither `true` nor `false`")),
+                _ => return Err(Cow::Borrowed("a key of this map is `true` or `false`")),
             };
             out.push(value);
             Ok(Some(u64::from(value)))
@@ -121,7 +121,7 @@ pub(in crate::transcode) fn put_key(
                 // A key has at most 64 bits; the cut keeps different keys of one kind different.
                 Ok(Some(value as u64))
             })
-            .map_err(|error| number_complaint(error, text, "the key")),
+            .map_err(|error| number_complaint(error, text, "map key")),
     }
 }
 

@@ -15,18 +15,16 @@ mod object;
 mod scalar;
 mod value;
 
-use serde::de::DeserializeSeed;
-
 use super::Violation;
-use super::bind::{Bound, Slot};
-use crate::schema::binding::{BodyTarget, FieldStep};
-use crate::schema::plan::{MessageId, Tables};
+use super::bind::Bound;
+use crate::schema::binding::BodyTarget;
+use crate::schema::plan::{Field, Message, MessageId, Tables};
 use crate::schema::policy::JsonOptions;
 use context::{At, Context};
 pub(super) use map::put_key;
-use object::Object;
+use object::{Object, Source, Whole};
 pub(super) use scalar::{number_complaint, put_float, put_text_form, wire_type};
-use value::{Content, FieldValue, Outcome};
+use value::{Content, Outcome};
 
 /// What a body is to become.
 #[derive(Clone, Copy, Debug)]
@@ -81,14 +79,13 @@ pub(super) fn content(
     out: &mut Vec<u8>,
 ) -> Result<(), Vec<Violation>> {
     let mut context = Context::new(tables, options, usize::MAX, json, out);
-    let result = read(&mut context, json, |context| Content {
-        context,
+    let result = Whole(json).read(Content {
+        context: &mut context,
         message,
         at: &At::ROOT,
         bound: None,
     });
-    let result = result.map(|outcome| null_is_wrong(&mut context, outcome));
-    match context.finish(result) {
+    match finish(context, result) {
         Ok(()) => Ok(()),
         Err(Rejection::Invalid(violations)) => Err(violations),
         Err(Rejection::TooLarge) => Err(Vec::new()),
@@ -114,92 +111,49 @@ fn body(request: &Request<'_>, json: &str, out: &mut Vec<u8>) -> Result<(), Reje
         return Err(reject("the body holds nothing but whitespace", Some(0)));
     }
     let mut context = Context::new(request.tables, request.options, request.limit, json, out);
+    let bound = Some(&request.bound.root);
+    let message = request.tables.message(request.message);
+    let mut object = Object::new(message, bound, &At::ROOT);
     let result = match request.target {
-        BodyTarget::None if json.is_empty() => Ok(()),
-        BodyTarget::None => return Err(reject("this method takes no body", Some(0))),
-        BodyTarget::Whole => whole(request, json, &mut context),
-        BodyTarget::Field(step) => field(request, *step, json, &mut context),
+        BodyTarget::None if !json.is_empty() => {
+            return Err(reject("this method takes no body", Some(0)));
+        }
+        BodyTarget::Whole if !json.is_empty() => {
+            let content = Content {
+                context: &mut context,
+                message: request.message,
+                at: &At::ROOT,
+                bound,
+            };
+            let result = Whole(json).read(content);
+            return finish(context, result);
+        }
+        BodyTarget::Field(step) if !json.is_empty() => field(message, step.number)
+            .map_or(Ok(()), |(index, field)| {
+                object.value(&mut context, index, field, Whole(json))
+            }),
+        BodyTarget::None | BodyTarget::Whole | BodyTarget::Field(_) => Ok(()),
     };
-    if !matches!(request.target, BodyTarget::Whole) || json.is_empty() {
-        // What the body could not set, path and query must have set.
-        let body_field = match request.target {
-            BodyTarget::Field(step) if !json.is_empty() => Some(step.number),
-            _ => None,
-        };
-        let message = request.tables.message(request.message);
-        Object::new(message, Some(&request.bound.root), &At::ROOT)
-            .finish_without_body(&mut context, body_field);
-    }
+    // What the body did not set, path and query must have set.
+    object.finish(&mut context);
     context.finish(result)
 }
 
-fn whole<'t, 'j>(
-    request: &Request<'t>,
-    json: &'j str,
-    context: &mut Context<'t, 'j>,
-) -> Result<(), serde_json::Error> {
-    if json.is_empty() {
-        return Ok(());
-    }
-    let outcome = read(context, json, |context| Content {
-        context,
-        message: request.message,
-        at: &At::ROOT,
-        bound: Some(&request.bound.root),
-    })?;
-    null_is_wrong(context, outcome);
-    Ok(())
+fn field(message: &Message, number: u32) -> Option<(usize, &Field)> {
+    let index = message
+        .fields
+        .binary_search_by_key(&number, |field| field.number)
+        .ok()?;
+    Some((index, message.fields.get(index)?))
 }
 
-fn null_is_wrong(context: &mut Context<'_, '_>, outcome: Outcome) {
-    if outcome == Outcome::Null {
+/// Ends a pass over a value that must be there.
+fn finish(
+    mut context: Context<'_, '_>,
+    result: Result<Outcome, serde_json::Error>,
+) -> Result<(), Rejection> {
+    if let Ok(Outcome::Null) = result {
         context.complain(&At::ROOT, "expected a value, found null");
     }
-}
-
-fn field<'t, 'j>(
-    request: &Request<'t>,
-    step: FieldStep,
-    json: &'j str,
-    context: &mut Context<'t, 'j>,
-) -> Result<(), serde_json::Error> {
-    let message = request.tables.message(step.message);
-    let Some(field) = message.by_number(step.number) else {
-        return Ok(());
-    };
-    if json.is_empty() {
-        return Ok(());
-    }
-    let root = &request.bound.root;
-    let at = At::ROOT;
-    let at = at.field(&field.json_name);
-    let bound = match root.fields.get(&field.number) {
-        Some(Slot::Message { node, .. }) => Some(node),
-        _ => None,
-    };
-    let outcome = read(context, json, |context| FieldValue {
-        context,
-        field,
-        at: &at,
-        bound,
-    })?;
-    if outcome == Outcome::Set {
-        Object::new(message, Some(root), &At::ROOT).note_set(context, field, &at);
-    }
-    Ok(())
-}
-
-/// Reads all of `json` with the seed that `seed` makes.
-fn read<'c, 't, 'j, S>(
-    context: &'c mut Context<'t, 'j>,
-    json: &'j str,
-    seed: impl FnOnce(&'c mut Context<'t, 'j>) -> S,
-) -> Result<Outcome, serde_json::Error>
-where
-    S: DeserializeSeed<'j, Value = Outcome>,
-{
-    let mut parser = serde_json::Deserializer::from_str(json);
-    let outcome = seed(context).deserialize(&mut parser)?;
-    parser.end()?;
-    Ok(outcome)
+    context.finish(result.map(|_outcome| ()))
 }

@@ -11,6 +11,7 @@ use crate::schema::plan::{Cardinality, Field, Message};
 use crate::schema::policy::UnknownFields;
 use crate::transcode::bind::{Node, Slot};
 use crate::transcode::names;
+use crate::transcode::proto::{WireType, put_tag, put_varint};
 
 /// Where the value of a member is read from.
 pub(super) trait Source<'j> {
@@ -28,6 +29,20 @@ impl<'j, A: MapAccess<'j>> Source<'j> for Next<'_, A> {
 
     fn read<S: DeserializeSeed<'j>>(self, seed: S) -> Result<S::Value, A::Error> {
         self.0.next_value_seed(seed)
+    }
+}
+
+/// A text that is nothing but the value.
+pub(super) struct Whole<'j>(pub(super) &'j str);
+
+impl<'j> Source<'j> for Whole<'j> {
+    type Error = serde_json::Error;
+
+    fn read<S: DeserializeSeed<'j>>(self, seed: S) -> Result<S::Value, Self::Error> {
+        let mut parser = serde_json::Deserializer::from_str(self.0);
+        let value = seed.deserialize(&mut parser)?;
+        parser.end()?;
+        Ok(value)
     }
 }
 
@@ -104,6 +119,17 @@ impl<'c, 't> Object<'c, 't> {
         else {
             return self.unknown(context, key, source);
         };
+        self.value(context, index, field, source)
+    }
+
+    /// Reads the value of the field at `index`.
+    pub(super) fn value<'j, S: Source<'j>>(
+        &mut self,
+        context: &mut Context<'t, 'j>,
+        index: usize,
+        field: &'t Field,
+        source: S,
+    ) -> Result<(), S::Error> {
         let at = self.at.field(&field.json_name);
         if !self.given.insert(index) {
             context.complain(&at, "is given twice");
@@ -117,12 +143,16 @@ impl<'c, 't> Object<'c, 't> {
             Some(Slot::Message { node, .. }) => Some(node),
             Some(Slot::Query(_) | Slot::List { .. } | Slot::Map(_)) | None => None,
         };
-        let outcome = source.read(FieldValue {
-            context,
-            field,
-            at: &at,
-            bound,
-        })?;
+        let outcome = if self.message.message_set {
+            set_item(context, field, &at, source)?
+        } else {
+            source.read(FieldValue {
+                context,
+                field,
+                at: &at,
+                bound,
+            })?
+        };
         if outcome == Outcome::Set {
             self.set.insert(index);
             self.note_set(context, field, &at);
@@ -175,7 +205,7 @@ impl<'c, 't> Object<'c, 't> {
     }
 
     /// Checks a field that was set against the other members of its oneof.
-    pub(super) fn note_set(&mut self, context: &mut Context<'t, '_>, field: &Field, at: &At<'_>) {
+    fn note_set(&mut self, context: &mut Context<'t, '_>, field: &Field, at: &At<'_>) {
         let Some(oneof) = field.oneof.map(usize::from) else {
             return;
         };
@@ -246,18 +276,30 @@ impl<'c, 't> Object<'c, 't> {
             Slot::Path(_) | Slot::Query(_) | Slot::Map(_) => {}
         }
     }
+}
 
-    /// Like [`finish`](Self::finish) for a message that no object stood for; `body` is the number
-    /// of the field that the body was read into.
-    pub(super) fn finish_without_body(mut self, context: &mut Context<'t, '_>, body: Option<u32>) {
-        if let Some(number) = body
-            && let Ok(index) = self
-                .message
-                .fields
-                .binary_search_by_key(&number, |field| field.number)
-        {
-            self.set.insert(index);
-        }
-        self.finish(context);
+/// Appends an item of proto2's `MessageSet`: a group of the extension's number and its message.
+fn set_item<'t, 'j, S: Source<'j>>(
+    context: &mut Context<'t, 'j>,
+    field: &'t Field,
+    at: &At<'_>,
+    source: S,
+) -> Result<Outcome, S::Error> {
+    let start = context.out.len();
+    put_tag(context.out, 1, WireType::StartGroup);
+    put_tag(context.out, 2, WireType::Varint);
+    put_varint(context.out, u64::from(field.number));
+    let outcome = source.read(Element {
+        context,
+        kind: field.kind,
+        frame: Frame::Record(3),
+        at,
+        bound: None,
+    })?;
+    if outcome == Outcome::Set {
+        put_tag(context.out, 1, WireType::EndGroup);
+    } else {
+        context.out.truncate(start);
     }
+    Ok(outcome)
 }

@@ -244,7 +244,7 @@ pub(in crate::transcode) fn number_complaint(
 ) -> Complaint {
     let text = names::clip(text);
     Cow::Owned(match error {
-        NumberError::Grammar => format!("`{text}` is not a number of type {kind}"),
+        NumberError::Grammar => format!("`{text}` is not a valid {kind}"),
         NumberError::Fraction => format!("`{text}` is not an integer"),
         NumberError::Range => format!("`{text}` is out of range for {kind}"),
     })
