@@ -186,7 +186,7 @@ mod tests {
         let mut out = b"x".to_vec();
         let details = details_to_json(&Tables::default(), wire, code, debug_info, &mut out);
         match details {
-            Some(details) => Some((String::from_utf8(out).unwrap()[1..].to_owned(), details)),
+            Some(details) => Some((String::from_utf8(out.split_off(1)).unwrap(), details)),
             None => {
                 assert_eq!(out, b"x", "nothing may be appended");
                 None

@@ -90,7 +90,7 @@ impl Splitter {
         }
     }
 
-    /// Adds bytes of the body. To bound the buffer, [`next`](Self::next) must have given `None`
+    /// Adds bytes of the body. To bound the buffer, [`next_value`](Self::next_value) must have given `None`
     /// before.
     pub fn push(&mut self, bytes: &Bytes) {
         if self.state != State::Failed {
@@ -105,7 +105,7 @@ impl Splitter {
 
     /// The next complete value; `None` when more bytes are needed, or after
     /// [`finish`](Self::finish) when there are no more.
-    pub fn next(&mut self) -> Result<Option<Bytes>, Rejection> {
+    pub fn next_value(&mut self) -> Result<Option<Bytes>, Rejection> {
         let result = match self.state {
             State::Lines => self.line(),
             State::Failed => Ok(None),
@@ -292,7 +292,7 @@ mod tests {
         let mut splitter = Splitter::new(framing, 64);
         let mut values = Vec::new();
         let mut drain = |splitter: &mut Splitter| loop {
-            match splitter.next() {
+            match splitter.next_value() {
                 Ok(Some(value)) => values.push(String::from_utf8_lossy(&value).into_owned()),
                 Ok(None) => return Ok(()),
                 Err(Rejection::TooLarge) => return Err(String::from("too large")),
@@ -390,8 +390,11 @@ mod tests {
     fn a_value_comes_out_before_the_body_ends() {
         let mut splitter = Splitter::new(Framing::Json, 64);
         splitter.push(&Bytes::from_static(b"[{\"a\":1}"));
-        assert_eq!(splitter.next(), Ok(Some(Bytes::from_static(b"{\"a\":1}"))));
-        assert_eq!(splitter.next(), Ok(None));
+        assert_eq!(
+            splitter.next_value(),
+            Ok(Some(Bytes::from_static(b"{\"a\":1}")))
+        );
+        assert_eq!(splitter.next_value(), Ok(None));
     }
 
     proptest! {

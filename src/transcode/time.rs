@@ -12,7 +12,7 @@ const LAST_SECOND: i64 = 253_402_300_799;
 const MAX_DURATION: i64 = 315_576_000_000;
 
 /// A number of exactly `len` digits off the front.
-fn number<'a>(text: &'a [u8], len: usize) -> Option<(i64, &'a [u8])> {
+fn number(text: &[u8], len: usize) -> Option<(i64, &[u8])> {
     let (digits, rest) = text.split_at_checked(len)?;
     let value = digits.iter().try_fold(0_i64, |value, digit| {
         digit

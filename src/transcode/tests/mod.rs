@@ -1,6 +1,7 @@
 //! Tests of the codec as a whole, and the schema they share.
 
 mod bind;
+mod cases;
 mod differential;
 mod json_to_wire;
 mod limits;

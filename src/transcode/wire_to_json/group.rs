@@ -67,7 +67,7 @@ impl<'t, 'w> Entry<'t, 'w> {
             match (number, raw, field.kind) {
                 (1, raw, _) => key = Scalar::decode(tables, key_field.kind, raw)?.or(key),
                 (2, Raw::Len(piece), Kind::Message(_)) | (2, Raw::Group(piece), Kind::Group(_)) => {
-                    pieces.push(piece)
+                    pieces.push(piece);
                 }
                 (2, raw, kind) if kind.message().is_none() => {
                     match (Scalar::decode(tables, kind, raw)?, kind, raw) {
@@ -137,7 +137,7 @@ impl<'t> Walker<'t, '_> {
             (Kind::Message(_), Raw::Len(_)) | (Kind::Group(_), Raw::Group(_)) => true,
             (kind, Raw::Len(_)) if kind.packable() => field.cardinality == Cardinality::Repeated,
             (kind, raw) => Scalar::decode(self.tables, kind, raw)
-                .map_err(|kind| Stop::from(kind))?
+                .map_err(Stop::from)?
                 .is_some(),
         })
     }

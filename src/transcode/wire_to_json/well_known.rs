@@ -18,12 +18,12 @@ impl<'t> Walker<'t, '_> {
             (WellKnown::Timestamp, _) => {
                 let [seconds, nanos] = integers(fragments)?;
                 time::write_timestamp(self.out, seconds, nanos as i32)
-                    .ok_or(Stop::from(ErrorKind::Timestamp))
+                    .ok_or_else(|| Stop::from(ErrorKind::Timestamp))
             }
             (WellKnown::Duration, _) => {
                 let [seconds, nanos] = integers(fragments)?;
                 time::write_duration(self.out, seconds, nanos as i32)
-                    .ok_or(Stop::from(ErrorKind::Duration))
+                    .ok_or_else(|| Stop::from(ErrorKind::Duration))
             }
             (WellKnown::FieldMask, _) => self.field_mask(fragments),
             (WellKnown::Any, _) => self.any(fragments),
