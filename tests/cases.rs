@@ -47,6 +47,39 @@ fn every_folder_of_cases_has_a_test() {
     assert_eq!(found, listed);
 }
 
+#[test]
+fn every_row_makes_sense() {
+    let mut problems = Vec::new();
+    let mut count = 0;
+    for path in FOLDERS.iter().flat_map(|folder| files_of(folder)) {
+        let name = path.display().to_string();
+        let checked = CaseFile::read(&path).and_then(|file| {
+            let proto = file
+                .proto
+                .as_deref()
+                .ok_or("a file has a `proto` or a `schema`")?;
+            Ok((file.rows()?, TestSchema::compile(proto)?))
+        });
+        match checked {
+            Ok((rows, schema)) => {
+                count += rows.len();
+                problems.extend(rows.iter().filter_map(|row| {
+                    let problem = case::sound(row, &schema).err()?;
+                    Some(format!("{name}: {}: {problem}", row.name))
+                }));
+            }
+            Err(problem) => problems.push(format!("{name}: {problem}")),
+        }
+    }
+    assert!(
+        problems.is_empty(),
+        "{} of {count} rows\n{}",
+        problems.len(),
+        problems.join("\n")
+    );
+    assert!(count > 0);
+}
+
 fn cases_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
 }
@@ -56,14 +89,7 @@ fn run_folder(folder: &str) {
         .enable_all()
         .build()
         .expect("a runtime");
-    let only = std::env::var("SIDEGATE_CASES").unwrap_or_default();
-    let mut files: Vec<PathBuf> = fs::read_dir(cases_root().join(folder))
-        .expect("the folder exists")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
-        .filter(|path| path.to_string_lossy().contains(&only))
-        .collect();
-    files.sort();
+    let files = files_of(folder);
     let mut failures = Vec::new();
     let mut rows = 0;
     for path in &files {
@@ -92,6 +118,18 @@ fn run_folder(folder: &str) {
     );
 }
 
+fn files_of(folder: &str) -> Vec<PathBuf> {
+    let only = std::env::var("SIDEGATE_CASES").unwrap_or_default();
+    let mut files: Vec<PathBuf> = fs::read_dir(cases_root().join(folder))
+        .expect("the folder exists")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
+        .filter(|path| path.to_string_lossy().contains(&only))
+        .collect();
+    files.sort();
+    files
+}
+
 /// Runs one file; how many rows there were and what failed.
 async fn run_file(path: &Path) -> Result<(usize, Vec<String>), String> {
     let file = CaseFile::read(path)?;
@@ -109,6 +147,7 @@ async fn run_file(path: &Path) -> Result<(usize, Vec<String>), String> {
     let gateway = target::start(&Setup {
         proto: &schema.text,
         config: &config,
+        files: &file.files,
         upstream: upstream.address,
     })?;
     let runs = rows.iter().flat_map(|case| {

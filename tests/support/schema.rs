@@ -78,7 +78,8 @@ impl TestSchema {
     }
 }
 
-/// A message of a case: JSON, or the exact bytes as `{$wire: "0a 01 61"}`.
+/// A message of a case: JSON, JSON in a text as `{$json: '{"a":1}'}`, or the exact bytes as
+/// `{$wire: "0a 01 61"}`.
 pub(crate) fn message_bytes(kind: &MessageDescriptor, value: &Value) -> Result<Vec<u8>, String> {
     use prost::Message;
     if let Some(hex) = wire_of(value) {
@@ -119,6 +120,14 @@ pub(crate) fn compare(
 }
 
 fn message_of(kind: &MessageDescriptor, value: &Value) -> Result<DynamicMessage, String> {
+    let parsed;
+    let value = match value.get("$json").and_then(Value::as_str) {
+        Some(text) => {
+            parsed = serde_json::from_str(text).map_err(|error| format!("{text}: {error}"))?;
+            &parsed
+        }
+        None => value,
+    };
     DynamicMessage::deserialize(kind.clone(), value)
         .map_err(|error| format!("{value} in the case is no {}: {error}", kind.full_name()))
 }

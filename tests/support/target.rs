@@ -1,6 +1,7 @@
 //! Gateways to aim cases at: a program that is started for a schema and a configuration, or one
 //! that runs already.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) proto: &'a str,
     /// The text of its configuration file.
     pub(crate) config: &'a str,
+    /// More files beside the configuration, by name.
+    pub(crate) files: &'a BTreeMap<String, String>,
     /// Where the application listens.
     pub(crate) upstream: SocketAddr,
 }
@@ -44,6 +47,10 @@ pub(crate) fn start(setup: &Setup<'_>) -> Result<Gateway, String> {
             process: None,
         });
     }
+    run(setup)
+}
+
+fn run(setup: &Setup<'_>) -> Result<Gateway, String> {
     let folder = TempDir::new().map_err(|error| error.to_string())?;
     let write = |name: &str, text: &str| -> Result<PathBuf, String> {
         let path = folder.path().join(name);
@@ -55,6 +62,9 @@ pub(crate) fn start(setup: &Setup<'_>) -> Result<Gateway, String> {
     let proto = write("case.proto", setup.proto)?;
     let config = write("sidegate.yaml", setup.config)?;
     let errors = write("stderr", "")?;
+    for (name, text) in setup.files {
+        write(name, text)?;
+    }
     let program = std::env::var("SIDEGATE_CASES_COMMAND")
         .unwrap_or_else(|_| env!("CARGO_BIN_EXE_sidegate").to_owned());
     let mut child = Command::new(program)

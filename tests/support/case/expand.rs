@@ -1,4 +1,4 @@
-//! `each`: one row with holes becomes many.
+//! `each`: one row with holes becomes many; and `<<3*ab>>`, which stands for `ababab`.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 /// by that entry's value. A string that is nothing but `$name` becomes the value as it is.
 pub(super) fn expand(case: &Value) -> Result<Vec<Value>, String> {
     let Some(each) = case.get("each") else {
-        return Ok(vec![case.clone()]);
+        return Ok(vec![repeated(case)]);
     };
     let entries = each.as_array().ok_or("`each` is a list")?;
     let mut bare = case.clone();
@@ -17,7 +17,7 @@ pub(super) fn expand(case: &Value) -> Result<Vec<Value>, String> {
         .iter()
         .map(|entry| {
             let names = entry.as_object().ok_or("an entry of `each` is a mapping")?;
-            let mut row = fill(&bare, names);
+            let mut row = repeated(&fill(&bare, names));
             if let Some(Value::String(name)) = row.get_mut("name")
                 && *name == bare["name"].as_str().unwrap_or_default()
             {
@@ -58,4 +58,33 @@ fn plain(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The value with every `<<COUNT*TEXT>>` in its strings written out.
+fn repeated(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(write_out(text)),
+        Value::Array(items) => items.iter().map(repeated).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, item)| (key.clone(), repeated(item)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+fn write_out(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("<<") else {
+        return text.to_owned();
+    };
+    let parts = rest
+        .split_once(">>")
+        .and_then(|(inside, after)| Some((inside.split_once('*')?, after)));
+    match parts.and_then(|((count, text), after)| Some((count.parse().ok()?, text, after))) {
+        Some((count, text, after)) => {
+            let count: usize = count;
+            format!("{before}{}{}", text.repeat(count), write_out(after))
+        }
+        None => text.to_owned(),
+    }
 }

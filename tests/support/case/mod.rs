@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::support::client::Version;
-pub(crate) use check::run;
+pub(crate) use check::{run, sound};
 
 /// One file of cases.
 #[derive(Debug, Deserialize)]
@@ -31,6 +31,9 @@ pub(crate) struct CaseFile {
     /// The gateway's configuration.
     #[serde(default)]
     pub(crate) config: Value,
+    /// More files beside the configuration, by name.
+    #[serde(default)]
+    pub(crate) files: BTreeMap<String, String>,
     /// How the application treats its first connection.
     #[serde(default)]
     pub(crate) first_connection: First,
@@ -177,7 +180,10 @@ impl CaseFile {
     /// Reads a file, with the shared schema it may name.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-        let value: Value = serde_saphyr::from_str(&text).map_err(|error| error.to_string())?;
+        // YAML 1.2: `y`, `no` and `off` are texts.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let value: Value = serde_saphyr::from_str_with_options(&text, options)
+            .map_err(|error| error.to_string())?;
         let mut file: Self = serde_json::from_value(value).map_err(|error| error.to_string())?;
         if let Some(name) = &file.schema {
             let shared = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -92,18 +92,30 @@ async fn send(
     if let Some(bytes) = whole {
         return writer.write_all(&bytes).await;
     }
+    let chunked = !has("content-length");
+    let mut ended = false;
     for step in &request.body {
         match step {
+            BodyStep::Send(bytes) if !chunked => writer.write_all(bytes).await?,
             BodyStep::Send(bytes) => {
                 let chunk = [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
                 writer.write_all(&chunk).await?;
             }
             BodyStep::Read(text) => super::wait_for_text(progress, text).await,
-            BodyStep::Wait(signal) => super::wait_for_signal(signal).await,
+            BodyStep::AppHas(count) => super::wait_for_app(&request.stage, *count).await,
+            BodyStep::End => {
+                ended = true;
+                if chunked {
+                    writer.write_all(b"0\r\n\r\n").await?;
+                }
+            }
             BodyStep::Leave | BodyStep::KeepOpen => return Ok(()),
         }
     }
-    writer.write_all(b"0\r\n\r\n").await
+    if chunked && !ended {
+        writer.write_all(b"0\r\n\r\n").await?;
+    }
+    Ok(())
 }
 
 struct Reader {

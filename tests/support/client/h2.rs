@@ -111,7 +111,10 @@ async fn send_body(
                 }
             }
             BodyStep::Read(text) => super::wait_for_text(progress, text).await,
-            BodyStep::Wait(signal) => super::wait_for_signal(signal).await,
+            BodyStep::AppHas(count) => super::wait_for_app(&request.stage, *count).await,
+            BodyStep::End => {
+                let _ = body.send_data(Bytes::new(), true);
+            }
             BodyStep::Leave => {
                 body.send_reset(h2::Reason::CANCEL);
                 return;
@@ -119,7 +122,9 @@ async fn send_body(
             BodyStep::KeepOpen => return,
         }
     }
-    let _ = body.send_data(Bytes::new(), true);
+    if !steps.iter().any(|step| matches!(step, BodyStep::End)) {
+        let _ = body.send_data(Bytes::new(), true);
+    }
 }
 
 async fn receive(

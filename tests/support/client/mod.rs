@@ -5,10 +5,13 @@ mod h1;
 mod h2;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use tokio::sync::watch;
+
+use super::upstream::Stage;
 
 /// The version of HTTP that a request is made in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +23,7 @@ pub(crate) enum Version {
 }
 
 /// A request, written exactly as it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) version: Version,
     pub(crate) method: String,
@@ -28,6 +31,8 @@ pub(crate) struct Request {
     pub(crate) target: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<BodyStep>,
+    /// What the application sees of it, for [`BodyStep::AppHas`].
+    pub(crate) stage: Arc<Stage>,
 }
 
 /// What a client does after the head of its request.
@@ -37,8 +42,10 @@ pub(crate) enum BodyStep {
     Send(Bytes),
     /// Waits until the answer's body has this text.
     Read(String),
-    /// Waits until something the test watches has happened.
-    Wait(watch::Receiver<bool>),
+    /// Waits until the application has this many messages.
+    AppHas(usize),
+    /// Ends the request here; what follows happens while the answer is read.
+    End,
     /// Leaves: the connection is closed, or the stream reset, and nothing more is read.
     Leave,
     /// Never ends the request; the answer is read all the same.
@@ -105,6 +112,10 @@ async fn wait_for_text(progress: &watch::Sender<Vec<u8>>, text: &str) {
         .await;
 }
 
-async fn wait_for_signal(signal: &watch::Receiver<bool>) {
-    let _ = signal.clone().wait_for(|happened| *happened).await;
+/// Waits until the application has `count` messages of the last call.
+async fn wait_for_app(stage: &Stage, count: usize) {
+    let has = |seen: &[super::upstream::Seen]| {
+        seen.last().is_some_and(|call| call.messages.len() >= count)
+    };
+    stage.wait_for(has).await;
 }

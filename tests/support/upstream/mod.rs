@@ -89,12 +89,7 @@ impl Upstream {
 
     /// Puts a script on stage under the name that its calls carry as `x-case`.
     pub(crate) fn stage(&self, case: &str, script: Script) -> Arc<Stage> {
-        let stage = Arc::new(Stage {
-            script,
-            next_call: AtomicUsize::new(0),
-            seen: watch::Sender::new(Vec::new()),
-            client: watch::Sender::new(Vec::new()),
-        });
+        let stage = Arc::new(Stage::new(script));
         let old = self.lock().insert(case.to_owned(), Arc::clone(&stage));
         assert!(old.is_none(), "two tests are called {case}");
         stage
@@ -106,6 +101,16 @@ impl Upstream {
 }
 
 impl Stage {
+    /// A stage that no call has come to.
+    pub(crate) fn new(script: Script) -> Self {
+        Self {
+            script,
+            next_call: AtomicUsize::new(0),
+            seen: watch::Sender::new(Vec::new()),
+            client: watch::Sender::new(Vec::new()),
+        }
+    }
+
     /// Every call so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.borrow().clone()
