@@ -72,7 +72,7 @@ pub(crate) struct Case {
     /// A JSON body, written compactly.
     #[serde(default)]
     pub(crate) json: Option<Value>,
-    /// What the application sees; nothing when absent.
+    /// What the application sees; nothing when absent, anything or nothing when `"*"`.
     #[serde(default)]
     pub(crate) sees: Option<Value>,
     /// Metadata that the application sees (`null`: does not see).
@@ -235,6 +235,7 @@ impl Case {
     /// The rpc that the application sees, when it sees any.
     pub(crate) fn rpc(&self) -> Option<&str> {
         match self.sees.as_ref()? {
+            Value::String(name) if name == "*" => None,
             Value::String(name) => Some(name),
             Value::Object(map) => map.keys().next().map(String::as_str),
             _ => None,
