@@ -17,6 +17,11 @@ pub(super) fn google(name: &str) -> Option<FileDescriptorProto> {
     Some(file.into())
 }
 
+/// How a file from memory is named to the user.
+pub(super) fn origin(name: &str) -> String {
+    format!("built-in {name}")
+}
+
 /// The built-in files of these names as encoded descriptors, their imports before them; names
 /// that are not built in are passed over.
 pub fn files(names: &[&str]) -> Vec<SourceFile> {

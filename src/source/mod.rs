@@ -3,9 +3,12 @@
 //! Every source gives [`Loaded`]: encoded descriptor files, and the problems of what it had to
 //! leave out. None of them compiles a schema, and none of them gives up at the first problem.
 
+pub mod descriptor_set;
 pub mod known;
+pub mod merge;
 pub mod proto_dir;
 mod raw;
+pub mod service_yaml;
 
 use crate::schema::compile::SourceFile;
 use crate::schema::problem::Problem;

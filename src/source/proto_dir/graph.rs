@@ -293,7 +293,7 @@ impl<'a> Builder<'a> {
             }
             return Some(self.add_disk(name, &path, real, false));
         }
-        let origin = || Arc::from(format!("built-in {name}"));
+        let origin = || Arc::from(known::origin(name));
         if let Some(text) = builtin::find(name) {
             let text = Some(Cow::Borrowed(text));
             return Some(self.add(Node::new(name, origin(), text, From::Builtin)));
