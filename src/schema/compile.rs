@@ -132,7 +132,7 @@ pub fn compile(input: &Input) -> (Schema, Vec<Problem>) {
     for file in &mut files {
         let proto = file.decode();
         if !definitions.define(file, &proto, &mut problems) {
-            lacking.extend(file.not_loaded.iter().cloned());
+            lacking.extend(file.not_loaded.iter().map(|(_, name)| name.clone()));
         }
         methods.collect(&definitions.declared, file, proto, &mut problems);
         file.places.forget();
@@ -169,11 +169,11 @@ pub fn compile(input: &Input) -> (Schema, Vec<Problem>) {
 /// used. What misses a type has said so already.
 fn report_imports(files: &[Loaded], mut reported: FxHashSet<String>, problems: &mut Vec<Problem>) {
     for file in files {
-        for (at, name) in (0..).zip(&file.dependencies) {
-            if !file.not_loaded.contains(name) || !reported.insert(name.clone()) {
+        for (at, name) in &file.not_loaded {
+            if !reported.insert(name.clone()) {
                 continue;
             }
-            let place = file.places.at(&[step::FILE_DEPENDENCY, at]);
+            let place = file.places.at(&[step::FILE_DEPENDENCY, *at]);
             let text = format!("import `{}` is not loaded", name::show(name));
             problems.push(
                 Problem::warning(place, text)

@@ -97,10 +97,10 @@ pub(super) fn top_level(
 /// The oneof that would have to hold both, if there is one.
 pub(super) fn shared_oneof<'t>(
     tables: &'t Tables,
-    one: &FieldPath,
-    other: &FieldPath,
+    one: &[FieldStep],
+    other: &[FieldStep],
 ) -> Option<&'t str> {
-    let mut pairs = one.steps.iter().zip(&other.steps);
+    let mut pairs = one.iter().zip(other);
     let (one, other) = pairs.find(|(one, other)| one != other)?;
     let message = tables.message(one.message);
     let oneof_of = |step: &FieldStep| message.by_number(step.number)?.oneof;
@@ -123,7 +123,10 @@ fn find<'t>(message: &'t Message, own: &str) -> Result<&'t Field, FieldError> {
         Some(_) | None => found,
     };
     found.ok_or_else(|| {
-        let names = message.fields.iter().map(|field| &*field.name);
+        /// Among more fields than these nobody looks for a name by hand.
+        const MOST: usize = 1000;
+        let names = message.fields.iter().take(MOST);
+        let names = names.map(|field| &*field.name);
         FieldError {
             text: format!("`{}` has no field `{}`", message.full_name, name::show(own)),
             help: name::nearest(own, names).map(|near| format!("the nearest field is `{near}`")),

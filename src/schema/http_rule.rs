@@ -85,6 +85,13 @@ impl<'a> Binder<'a> {
         self.problems.push(problem);
     }
 
+    /// Reports what works, but probably not as meant.
+    fn warning(&mut self, text: &str, help: &str) {
+        let text = format!("{}: {text}", self.title);
+        let problem = Problem::warning(self.subject.place.clone(), text);
+        self.problems.push(problem.with_help(help));
+    }
+
     fn bind(mut self, rule: &HttpRule) -> Option<Binding> {
         let (http_method, path) = self.pattern(rule)?;
         let template = match Template::parse(path) {
@@ -106,11 +113,9 @@ impl<'a> Binder<'a> {
         let body = self.body(&rule.body, &variables);
         let response_body = self.response_body(&rule.response_body);
         if body != BodyTarget::None && matches!(http_method, "GET" | "DELETE") {
-            let text = format!("{}: a {http_method} with a body", self.title);
-            self.problems.push(
-                Problem::warning(self.subject.place.clone(), text).with_help(
-                    "many clients and proxies drop such a body; POST and PATCH have one",
-                ),
+            self.warning(
+                &format!("a {http_method} with a body"),
+                "many clients and proxies drop such a body; POST, PUT and PATCH have one",
             );
         }
         if self.broken {
@@ -137,6 +142,7 @@ impl<'a> Binder<'a> {
             Some(HttpPattern::Delete(path)) => ("DELETE", path),
             Some(HttpPattern::Patch(path)) => ("PATCH", path),
             Some(HttpPattern::Custom(custom)) if is_token(&custom.kind) => {
+                self.warn_of_case(&custom.kind);
                 (&*custom.kind, &*custom.path)
             }
             Some(HttpPattern::Custom(custom)) => {
@@ -154,6 +160,17 @@ impl<'a> Binder<'a> {
                 return None;
             }
         })
+    }
+
+    /// HTTP methods are compared letter by letter, and all that are in use are upper-case.
+    fn warn_of_case(&mut self, kind: &str) {
+        let upper = kind.to_ascii_uppercase();
+        if upper != kind {
+            self.warning(
+                &format!("custom kind `{kind}` is not upper-case"),
+                &format!("write `{upper}`: HTTP methods are case-sensitive"),
+            );
+        }
     }
 
     fn variables(&mut self, template: &Template) -> Vec<FieldPath> {
@@ -175,7 +192,9 @@ impl<'a> Binder<'a> {
                         other.text, path.text
                     );
                     self.problem(&text, None);
-                } else if let Some(oneof) = field_path::shared_oneof(tables, other, &path) {
+                } else if let Some(oneof) =
+                    field_path::shared_oneof(tables, &other.steps, &path.steps)
+                {
                     let text = format!(
                         "variables `{}` and `{}` are both of oneof `{oneof}`",
                         other.text, path.text
@@ -198,9 +217,18 @@ impl<'a> Binder<'a> {
         let Some(step) = self.top_level("body", self.subject.method.input, body) else {
             return BodyTarget::None;
         };
-        if variables.iter().any(|path| *path.steps == [step]) {
-            let text = format!("body `{body}` is a variable of the path, too");
-            self.problem(&text, None);
+        let tables = self.subject.tables;
+        for variable in variables {
+            if *variable.steps == [step] {
+                let text = format!("body `{body}` is a variable of the path, too");
+                self.problem(&text, None);
+            } else if let Some(oneof) = field_path::shared_oneof(tables, &variable.steps, &[step]) {
+                let text = format!(
+                    "body `{body}` and variable `{}` are both of oneof `{oneof}`",
+                    variable.text
+                );
+                self.problem(&text, Some("only one of them can be set".to_owned()));
+            }
         }
         BodyTarget::Field(step)
     }

@@ -15,7 +15,7 @@ use super::descriptor::FileDescriptorProto;
 use super::features::{Edition, Features};
 use super::name;
 use super::place::{Places, step};
-use super::problem::Problem;
+use super::problem::{Location, Problem};
 
 /// One descriptor file.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub(super) struct Loaded {
     pub(super) features: Features,
     /// The names of the files it imports.
     pub(super) dependencies: Vec<String>,
-    /// Those of them that nobody loaded.
-    pub(super) not_loaded: Vec<String>,
+    /// Those of them that nobody loaded, each with its index.
+    pub(super) not_loaded: Vec<(i32, String)>,
     /// Where things stand in it.
     pub(super) places: Places,
 }
@@ -57,7 +57,7 @@ impl Loaded {
     pub(super) fn help_for_missing(&self) -> String {
         const MOST: usize = 3;
         let first = self.not_loaded.iter().take(MOST);
-        let mut names: Vec<String> = first.map(|name| quoted(name)).collect();
+        let mut names: Vec<String> = first.map(|(_, name)| quoted(name)).collect();
         match self.not_loaded.len().saturating_sub(MOST) {
             0 => {}
             more => names.push(format!("{more} more")),
@@ -99,10 +99,10 @@ pub(super) fn load(
     }
     let names: FxHashSet<Arc<str>> = loaded.iter().map(|file| Arc::clone(&file.name)).collect();
     for file in &mut loaded {
-        let imports = file.dependencies.iter();
-        file.not_loaded = imports
-            .filter(|name| !names.contains(name.as_str()))
-            .cloned()
+        file.not_loaded = (0..)
+            .zip(&file.dependencies)
+            .filter(|(_, name)| !names.contains(name.as_str()))
+            .map(|(at, name)| (at, name.clone()))
             .collect();
     }
     loaded
@@ -148,7 +148,7 @@ fn read(
         Err(unknown) => {
             problems.push(
                 Problem::error(
-                    places.at(&[step::FILE_SYNTAX]),
+                    syntax_place(&places),
                     format!("{unknown}: the services of this file are left out"),
                 )
                 .with_help("update the gateway, or use edition 2024 or an older one"),
@@ -169,6 +169,15 @@ fn read(
         places,
     };
     Ok((loaded, proto))
+}
+
+/// Where the syntax or edition is stated; compilers do not agree on the path of an edition.
+fn syntax_place(places: &Places) -> Location {
+    let edition = places.at(&[step::FILE_EDITION]);
+    if edition.line > 0 {
+        return edition;
+    }
+    places.at(&[step::FILE_SYNTAX])
 }
 
 /// How a file is named to the user: as its origin, and as itself where the origin holds many.

@@ -1,5 +1,6 @@
 //! From service descriptors to [`Method`]s, each with the HTTP rule it is annotated with.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -141,8 +142,11 @@ impl<'a> Methods<'a> {
                         "method `{}.{name}` is left out: {complaint}",
                         context.service
                     );
-                    let help = context.file.help_for_missing();
-                    problems.push(Problem::error(place, text).with_help(help));
+                    let mut problem = Problem::error(place, text);
+                    if matches!(complaint, Complaint::Missing { .. }) {
+                        problem = problem.with_help(context.file.help_for_missing());
+                    }
+                    problems.push(problem);
                 }
             }
         }
@@ -159,10 +163,10 @@ impl<'a> Methods<'a> {
 // === impl Context ===
 
 impl Context<'_> {
-    fn method(&self, proto: &MethodDescriptorProto) -> Result<Method, String> {
+    fn method(&self, proto: &MethodDescriptorProto) -> Result<Method, Complaint> {
         let name = proto.name();
         if !name::is_identifier(name) {
-            return Err("its name is not a name".to_owned());
+            return Err(Complaint::Name);
         }
         let input = self.message("request", proto.input_type())?;
         let output = self.message("response", proto.output_type())?;
@@ -191,16 +195,36 @@ impl Context<'_> {
         })
     }
 
-    fn message(&self, role: &str, type_name: &str) -> Result<MessageId, String> {
+    fn message(&self, role: &'static str, type_name: &str) -> Result<MessageId, Complaint> {
         let found = name::resolve(type_name, &self.service, |name| self.tables.find(name));
-        let shown = || name::show(type_name.trim_start_matches('.'));
+        let name = || name::show(type_name.trim_start_matches('.'));
         match found {
             Some(TypeId::Message(id)) => Ok(id),
-            Some(TypeId::Enum(_)) => Err(format!("its {role} type `{}` is an enum", shown())),
-            None => Err(format!(
-                "no loaded file declares its {role} type `{}`",
-                shown()
-            )),
+            Some(TypeId::Enum(_)) => Err(Complaint::Enum { role, name: name() }),
+            None => Err(Complaint::Missing { role, name: name() }),
+        }
+    }
+}
+
+/// Why a method is left out.
+#[derive(Debug)]
+enum Complaint {
+    /// Its name is none.
+    Name,
+    /// Its request or response type is declared nowhere.
+    Missing { role: &'static str, name: String },
+    /// Its request or response type is no message.
+    Enum { role: &'static str, name: String },
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name => f.write_str("its name is not a name"),
+            Self::Missing { role, name } => {
+                write!(f, "no loaded file declares its {role} type `{name}`")
+            }
+            Self::Enum { role, name } => write!(f, "its {role} type `{name}` is an enum"),
         }
     }
 }

@@ -88,8 +88,11 @@ pub(super) fn resolve<T>(
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// Below this two names have little in common.
     const LIKELY: f64 = 0.8;
+    /// Comparing takes the product of the lengths; nobody mistypes what is longer.
+    const LONGEST: usize = 256;
     candidates
         .into_iter()
+        .filter(|candidate| name.len().max(candidate.len()) <= LONGEST)
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
         .filter(|(likeness, _)| *likeness >= LIKELY)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))

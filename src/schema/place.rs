@@ -21,6 +21,7 @@ pub(super) mod step {
     pub(in crate::schema) const FILE_SERVICE: i32 = 6;
     pub(in crate::schema) const FILE_EXTENSION: i32 = 7;
     pub(in crate::schema) const FILE_SYNTAX: i32 = 12;
+    pub(in crate::schema) const FILE_EDITION: i32 = 14;
     pub(in crate::schema) const MESSAGE_FIELD: i32 = 2;
     pub(in crate::schema) const MESSAGE_NESTED: i32 = 3;
     pub(in crate::schema) const MESSAGE_ENUM: i32 = 4;

@@ -112,15 +112,18 @@ impl Clash {
             let method = methods.get(id.0 as usize);
             method.map_or_else(String::new, |method| format!("`{}`", method.full_name()))
         };
-        let names: Vec<String> = self.claims.iter().map(|(id, _)| name(id)).collect();
-        let text = match &*names {
-            [one, other] => format!("`{}` leads to both {one} and {other}", self.route),
-            all => format!(
-                "`{}` leads to {} methods: {}",
+        let text = match &*self.claims {
+            [(one, _), (other, _)] => format!(
+                "`{}` leads to both {} and {}",
                 self.route,
-                all.len(),
-                all.join(", ")
+                name(one),
+                name(other)
             ),
+            all => {
+                let last = all.last().map(|(last, _)| name(last)).unwrap_or_default();
+                let more = all.len().saturating_sub(1);
+                format!("`{}` leads to {last} and {more} other methods", self.route)
+            }
         };
         let (last, others) = match self.claims.split_last() {
             Some(((_, place), others)) => (Some(place.clone()), others),

@@ -98,7 +98,7 @@ impl<'a> Selectors<'a> {
     /// Reports what selected nothing, now that every method was asked for.
     pub(super) fn report_unmatched(self, methods: &[String], problems: &mut Vec<Problem>) {
         /// Comparisons of names in all: help is worth a moment, not more.
-        const MOST_COMPARISONS: usize = 200_000;
+        const MOST_COMPARISONS: usize = 100_000;
         let exact = self.exact.into_iter();
         let wildcards = self.wildcards.into_iter();
         let mut unmatched: Vec<(usize, &Location, String)> = exact

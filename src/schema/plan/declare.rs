@@ -123,16 +123,20 @@ impl Declared {
 impl Collision {
     fn problem(&self, first: &Loaded, second: &Loaded) -> Problem {
         let place = second.places.at(&self.path);
-        let name = &self.name;
+        let own = &self.name;
         if self.first == self.second {
-            return Problem::error(place, format!("`{name}` is declared twice"))
+            return Problem::error(place, format!("`{own}` is declared twice"))
                 .with_help("the first declaration counts; remove the other");
         }
         let more = match self.more {
             0 => String::new(),
+            1 => " (and so is 1 more name)".to_owned(),
             more => format!(" (and so are {more} more names)"),
         };
-        let message = format!("`{name}` is declared by `{}` too{more}", first.name);
+        let message = format!(
+            "`{own}` is declared by `{}` too{more}",
+            name::show(&first.name)
+        );
         let problem = if contents(first) == contents(second) {
             Problem::warning(place, message)
         } else {
@@ -168,11 +172,17 @@ impl Pass<'_> {
     /// The full name of a declaration, unless it cannot be one or is taken.
     fn claim(&mut self, scope: &str, own: &str, what: &str) -> Option<Arc<str>> {
         let full = name::join(scope, own);
-        if !name::is_identifier(own) || full.len() > name::LONGEST_FULL_NAME {
-            self.problems.push(Problem::error(
-                self.file.places.at(&self.path),
-                format!("{what} name `{}` is not a name", name::show(own)),
-            ));
+        let wrong = if full.len() > name::LONGEST_FULL_NAME {
+            Some("too long with what is around it")
+        } else if name::is_identifier(own) {
+            None
+        } else {
+            Some("not a name")
+        };
+        if let Some(wrong) = wrong {
+            let text = format!("{what} name `{}` is {wrong}", name::show(own));
+            let place = self.file.places.at(&self.path);
+            self.problems.push(Problem::error(place, text));
             return None;
         }
         let Some(first) = self.declared.owner(&full) else {

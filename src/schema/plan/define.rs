@@ -198,10 +198,7 @@ impl Pass<'_> {
         let extendee = proto.extendee();
         let Some(id) = name::resolve(extendee, scope, find) else {
             let extendee = extendee.trim_start_matches('.');
-            // Custom options need no descriptor of what they extend: nobody reads them here.
-            let is_option =
-                extendee.starts_with("google.protobuf.") && extendee.ends_with("Options");
-            if !is_option {
+            if !is_options(extendee) {
                 self.problems.push(Problem::warning(
                     self.place(),
                     format!(
@@ -221,6 +218,10 @@ impl Pass<'_> {
                 let name = format!("[{}]", name::join(scope, &field.name));
                 field.name = self.definitions.interner.share(&name);
                 field.json_name = Arc::clone(&field.name);
+                // The language has no maps as extensions.
+                if field.cardinality == Cardinality::Map {
+                    field.cardinality = Cardinality::Repeated;
+                }
                 field.presence = field.cardinality == Cardinality::Singular;
                 let place = self.place();
                 self.definitions.extensions.push(Extension {
@@ -234,6 +235,9 @@ impl Pass<'_> {
     }
 
     fn note_extension(&mut self, extendee: &Arc<str>, number: i32) {
+        if number <= 0 {
+            return;
+        }
         let files = &mut self.definitions.extension_files;
         let numbers = files.entry(Arc::clone(extendee)).or_default();
         numbers.push((number, self.file.index));
@@ -297,6 +301,12 @@ impl Definitions {
     }
 }
 
+/// Whether a message is one of those that custom options extend. Nobody here reads a custom option
+/// through the tables, so what is wrong with one is nobody's problem.
+pub(super) fn is_options(full_name: &str) -> bool {
+    full_name.starts_with("google.protobuf.") && full_name.ends_with("Options")
+}
+
 fn json_clash(place: Location, full: &str, name: &str, winner: &Field, loser: &Field) -> Problem {
     let (winner, loser) = (&winner.name, &loser.name);
     Problem::warning(
@@ -319,9 +329,10 @@ pub(super) fn index_names(
 ) -> FxHashMap<Arc<str>, u16> {
     let mut names: FxHashMap<Arc<str>, u16> = FxHashMap::default();
     names.reserve(fields.len());
-    let by_json = (0..).zip(fields).map(|(at, field)| (at, &field.json_name));
-    let by_proto = (0..).zip(fields).map(|(at, field)| (at, &field.name));
-    for (at, name) in by_json.chain(by_proto) {
+    // The numbers come second: the last field may have the highest of them.
+    let by_json = fields.iter().map(|field| &field.json_name).zip(0..);
+    let by_proto = fields.iter().map(|field| &field.name).zip(0..);
+    for (name, at) in by_json.chain(by_proto) {
         let first = *names.entry(Arc::clone(name)).or_insert(at);
         if first == at {
             continue;

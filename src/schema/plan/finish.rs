@@ -4,7 +4,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::declare::Declared;
-use super::define::{Definitions, Extension, index_names};
+use super::define::{Definitions, Extension, index_names, is_options};
 use super::{Cardinality, Field, Kind, Message, MessageId, Tables, WellKnown};
 use crate::schema::load::Loaded;
 use crate::schema::problem::{Location, Problem};
@@ -114,14 +114,9 @@ fn join_extensions(tables: &mut Tables, extensions: Vec<Extension>, problems: &m
         for Extension { field, place, .. } in by_message.remove(&id).unwrap_or_default() {
             let full = fields.len() >= usize::from(u16::MAX);
             if full || !taken.insert(field.number) {
-                let (name, number) = (&field.name, field.number);
-                problems.push(Problem::warning(
-                    place,
-                    format!(
-                        "extension `{name}` is left out: field {number} of `{}` is taken",
-                        message.full_name
-                    ),
-                ));
+                if !is_options(&message.full_name) {
+                    problems.push(left_out(&field, &message.full_name, place));
+                }
                 continue;
             }
             fields.push(field);
@@ -130,6 +125,12 @@ fn join_extensions(tables: &mut Tables, extensions: Vec<Extension>, problems: &m
         message.names = index_names(&fields, |_, _, _| {});
         message.fields = fields.into();
     }
+}
+
+fn left_out(extension: &Field, extendee: &str, place: Location) -> Problem {
+    let (name, number) = (&extension.name, extension.number);
+    let text = format!("extension `{name}` is left out: field {number} of `{extendee}` is taken");
+    Problem::warning(place, text)
 }
 
 /// Marks the types whose JSON form is special, but none that only has the name of one: the codec

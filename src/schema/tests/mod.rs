@@ -1,12 +1,24 @@
 //! Tests of the whole compilation, and helpers for every test that needs a schema.
 
 mod annotated;
+mod arbitrary;
+mod broken;
+mod broken_files;
+mod conflicts;
+mod hostile;
+mod http_rules;
+mod made;
+mod oracle;
+mod reflection;
+mod selection;
+mod types;
 
+use bytes::Bytes;
 use prost::Message;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
 use super::compile::{Input, Services, SourceFile, compile};
-use super::descriptor::FileDescriptorSet;
+use super::descriptor::FileDescriptorProto;
 use super::problem::Problem;
 use super::{Schema, builtin};
 
@@ -22,6 +34,13 @@ impl FileResolver for Texts {
             .ok_or_else(|| protox::Error::file_not_found(name))?;
         File::from_source(name, text)
     }
+}
+
+/// A `FileDescriptorSet` whose files are left as they are: our structs drop what they do not know.
+#[derive(Clone, PartialEq, Message)]
+struct RawSet {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    file: Vec<Bytes>,
 }
 
 /// Compiles proto texts, given as (name, text), and what they import. Panics on what is not
@@ -42,18 +61,21 @@ pub(crate) fn source_files(texts: &[(&str, &str)]) -> Vec<SourceFile> {
     }
     // The typed set would lose the extensions.
     let set = compiler.encode_file_descriptor_set();
-    let set = FileDescriptorSet::decode(set.as_slice()).expect("protox writes a descriptor set");
+    let set = RawSet::decode(set.as_slice()).expect("protox writes a descriptor set");
     set.file
-        .iter()
-        .map(|file| SourceFile {
-            bytes: file.encode_to_vec().into(),
-            origin: file.name().into(),
-            services: match texts.iter().any(|(name, _)| *name == file.name()) {
-                true => Services::All,
-                false => Services::None,
-            },
-        })
+        .into_iter()
+        .map(|bytes| source_file(bytes, texts))
         .collect()
+}
+
+fn source_file(bytes: Bytes, texts: &[(&str, &str)]) -> SourceFile {
+    let file = FileDescriptorProto::decode(bytes.clone()).expect("protox writes descriptors");
+    let own = texts.iter().any(|(name, _)| *name == file.name());
+    SourceFile {
+        bytes,
+        origin: file.name().into(),
+        services: if own { Services::All } else { Services::None },
+    }
 }
 
 /// The input made of one proto text, `test.proto`.
@@ -69,6 +91,19 @@ pub(crate) fn schema(text: &str) -> Schema {
     let (schema, problems) = compile(&input(text));
     assert!(problems.is_empty(), "{}", shown(&problems));
     schema
+}
+
+/// The input made of descriptors that no compiler had to accept.
+pub(crate) fn raw_input(files: &[FileDescriptorProto]) -> Input {
+    let files = files.iter().map(|file| SourceFile {
+        bytes: file.encode_to_vec().into(),
+        origin: file.name().into(),
+        services: Services::All,
+    });
+    Input {
+        files: files.collect(),
+        ..Input::default()
+    }
 }
 
 /// Problems as the user sees them.
