@@ -81,7 +81,7 @@ pub struct CallRecord {
     /// Metadata values that gRPC cannot hold and that were left out (M1).
     pub metadata_dropped: u32,
     /// Fields of responses that the schema does not know (J5).
-    pub unknown_fields: u32,
+    pub unknown_fields: u64,
 }
 
 impl CallRecord {

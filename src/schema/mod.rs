@@ -83,6 +83,8 @@ pub enum Reflection {
     AppV1,
     /// The same for an app that serves `grpc.reflection.v1alpha` only.
     AppV1Alpha,
+    /// The gateway, from what it has; the app is still to be asked, so more may come.
+    Pending,
 }
 
 /// What a route leads to.

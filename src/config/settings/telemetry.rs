@@ -53,3 +53,16 @@ pub enum LogLevel {
     /// And everything else.
     Trace,
 }
+
+impl LogLevel {
+    /// The level as `tracing` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}

@@ -22,6 +22,8 @@ pub(super) struct RequestBody {
 /// The body of an answer; when it is dropped the answer is out.
 pub(super) struct ResponseBody {
     body: Body,
+    /// Why the answer breaks off; told only when what came before has been flushed.
+    failed: Option<Fault>,
     exchange: Rc<Exchange>,
 }
 
@@ -99,7 +101,11 @@ impl Drop for RequestBody {
 
 impl ResponseBody {
     pub(super) fn new(body: Body, exchange: Rc<Exchange>) -> Self {
-        Self { body, exchange }
+        Self {
+            body,
+            failed: None,
+            exchange,
+        }
     }
 }
 
@@ -111,11 +117,23 @@ impl http_body::Body for ResponseBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        if let Some(fault) = self.failed.take() {
+            return Poll::Ready(Some(Err(fault)));
+        }
+        match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            Some(Err(fault)) => {
+                // hyper drops what it has buffered when a body fails, and flushes when it waits:
+                // the client gets the head and every message that went before.
+                self.failed = Some(fault);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => Poll::Ready(frame),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.failed.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
