@@ -1,1 +1,169 @@
-//! Client protocols: an adapter and its responders each, behind one front door.
+//! Client protocols: an [`Adapter`] and its responders each, behind one [`FrontDoor`].
+//!
+//! An adapter turns a request into a [`Call`] and hands out, with it, the responder that owns the
+//! whole answer. Nobody after the adapter asks which protocol it was. Above the front door there
+//! are no errors, only responses (invariant 2).
+
+pub mod classify;
+pub mod forwarded;
+pub mod grpc;
+pub mod metadata;
+pub mod observe;
+pub mod reader;
+pub mod rest;
+pub mod timeout;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::request::Parts;
+use http::{Request, Response};
+
+use crate::call::record::{CallRecord, Sink};
+use crate::call::{Body, Call, Fault, LocalFuture, Record, Reply, SharedPeer, Stack, Status};
+use crate::live::Live;
+use crate::schema::Schema;
+use crate::transcode::detail;
+use classify::Front;
+use observe::Observed;
+
+/// What the front door needs to know besides the schema.
+#[derive(Clone, Debug)]
+pub struct Params {
+    /// Peers whose `x-forwarded-*` headers are believed (M3).
+    pub trusted_proxies: forwarded::TrustedProxies,
+    /// Whether the gateway's own faults say `x-sidegate-reason`.
+    pub reason_header: bool,
+}
+
+/// A request on its way through an adapter.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The schema this request is pinned to.
+    pub schema: Arc<Schema>,
+    /// The connection it came in on.
+    pub peer: SharedPeer,
+    /// The head.
+    pub head: Parts,
+    /// The body, raw and unread.
+    pub body: Body,
+    /// What will be remembered.
+    pub record: Record,
+    /// When the head was complete.
+    pub now: Instant,
+}
+
+/// What becomes of a request at the edge.
+pub enum Entry {
+    /// It is a call, and this one will answer for it.
+    Call(Call, Box<dyn Respond>),
+    /// It is answered already.
+    Answered(Response<Body>),
+}
+
+/// One client protocol.
+pub trait Adapter {
+    /// Turns a request into a call, or answers it at once.
+    fn accept(&self, incoming: Incoming) -> Entry;
+}
+
+/// Owns the answer of one call: chosen per protocol and stream kind, because a unary answer picks
+/// its HTTP status after the trailers and a streaming one before them.
+pub trait Respond {
+    /// Turns what the app answered, or what went wrong, into a response.
+    fn respond(self: Box<Self>, outcome: Result<Reply, Fault>) -> LocalFuture<Response<Body>>;
+}
+
+/// Where every request of one worker enters.
+pub struct FrontDoor {
+    live: Arc<Live<Schema>>,
+    stack: Stack,
+    sink: Arc<dyn Sink>,
+    grpc: grpc::Grpc,
+    rest: rest::Rest,
+}
+
+impl FrontDoor {
+    /// A front door before `stack`; finished calls go to `sink`.
+    pub fn new(params: Params, live: Arc<Live<Schema>>, stack: Stack, sink: Arc<dyn Sink>) -> Self {
+        let params = Rc::new(params);
+        Self {
+            live,
+            stack,
+            sink,
+            grpc: grpc::Grpc::new(Rc::clone(&params)),
+            rest: rest::Rest::new(params),
+        }
+    }
+
+    /// Answers one request. Dropping the future is the client going away.
+    pub async fn handle(
+        self: Rc<Self>,
+        peer: SharedPeer,
+        request: Request<Body>,
+    ) -> Response<Body> {
+        let now = tokio::time::Instant::now().into_std();
+        let (head, body) = request.into_parts();
+        let schema = self.live.load();
+        let mut record = CallRecord::new(now, Rc::clone(&peer), &head);
+        record.schema = Some(Arc::clone(&schema));
+        let record = Record::new(record, Arc::clone(&self.sink));
+        let watch = observe::Departure::new(record.clone());
+
+        let front = classify::classify(&head);
+        record.note().protocol = front.name();
+        let incoming = Incoming {
+            schema,
+            peer,
+            head,
+            body,
+            record,
+            now,
+        };
+        let entry = match front {
+            Front::Grpc => self.grpc.accept(incoming),
+            Front::Rest => self.rest.accept(incoming),
+        };
+        let response = match entry {
+            Entry::Call(call, respond) => {
+                let outcome = (self.stack)(call).await;
+                respond.respond(outcome).await
+            }
+            Entry::Answered(response) => response,
+        };
+        Observed::wrap(response, watch)
+    }
+}
+
+/// What a caller is told of a fault: its public half, as a status with details (invariant 9).
+fn told(fault: &Fault) -> Status {
+    if let Some(status) = fault.app_status() {
+        return status.clone();
+    }
+    let mut status = Status::new(fault.code(), fault.message());
+    let own = detail::OwnError {
+        code: status.number,
+        message: fault.message(),
+        reason: fault.reason(),
+        metadata: &[],
+        violations: fault.field_violations(),
+    };
+    status.details = detail::own_status(&own).into();
+    status
+}
+
+impl std::fmt::Debug for FrontDoor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FrontDoor").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Call(call, _) => f.debug_tuple("Call").field(call).finish(),
+            Self::Answered(response) => f.debug_tuple("Answered").field(response).finish(),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Which request headers become metadata of the app (M1).
+//!
+//! One filter for every front: hop-by-hop headers, what the gateway itself decides, and claims
+//! of identity from outside never pass; values that metadata cannot hold are dropped and counted.
+
+use std::borrow::Cow;
+
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+
+use super::forwarded;
+use crate::call::Metadata;
+use crate::call::metadata::{decode_binary, encode_binary};
+
+/// What decides about one request's headers.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// `rest.headers.deny`.
+    pub denied: &'a [Box<str>],
+    /// Whether the client spoke gRPC, whose own headers then pass.
+    pub grpc: bool,
+    /// Whether the peer's forwarding headers are believed.
+    pub trusted: bool,
+}
+
+/// The metadata of a request and how many values were left out because metadata cannot hold
+/// them.
+pub fn from_headers(headers: &HeaderMap, rules: Rules<'_>) -> (Metadata, u32) {
+    let mut metadata = Metadata::with_capacity(headers.len() + 4);
+    let mut dropped = 0;
+    let named = hop_by_hop_by_name(headers);
+    for (name, value) in headers {
+        let text = name.as_str();
+        if !passes(text, rules) || named.iter().any(|other| other == text) {
+            continue;
+        }
+        if text.ends_with("-bin") {
+            dropped += append_binary(&mut metadata, name, value);
+        } else if value
+            .as_bytes()
+            .iter()
+            .all(|byte| (0x20..=0x7E).contains(byte))
+        {
+            metadata.append(name, value.clone());
+        } else {
+            dropped += 1;
+        }
+    }
+    (metadata, dropped)
+}
+
+/// Whether a header of this name may pass at all.
+fn passes(name: &str, rules: Rules<'_>) -> bool {
+    if is_hop_by_hop(name) || name.starts_with("x-sidegate-") {
+        return false;
+    }
+    let family = match name {
+        "host" | "content-length" | "content-type" | "content-encoding" | "accept-encoding"
+        | "connect-timeout-ms" | "x-server-timeout" | "expect" => false,
+        // Calls are re-timed by the gateway, and answers' headers have no place in requests.
+        "grpc-encoding"
+        | "grpc-accept-encoding"
+        | "grpc-message-type"
+        | "grpc-previous-rpc-attempts"
+        | "grpc-trace-bin"
+        | "grpc-tags-bin" => rules.grpc,
+        _ => !name.starts_with("grpc-"),
+    };
+    family
+        && forwarded::passes(name, rules.trusted)
+        && !rules.denied.iter().any(|denied| **denied == *name)
+}
+
+/// Headers that concern one connection only (RFC 9110, section 7.6.1).
+pub fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// The lower-case names that `Connection` declares to be hop-by-hop. A name that the gateway or
+/// the app relies on cannot be taken away like that (fault 14): it would hide, say, an
+/// authorization from the app.
+fn hop_by_hop_by_name(headers: &HeaderMap) -> Vec<String> {
+    let mut named = Vec::new();
+    for value in headers.get_all(CONNECTION) {
+        let Ok(value) = value.to_str() else { continue };
+        named.extend(
+            value
+                .split(',')
+                .map(|name| name.trim().to_ascii_lowercase()),
+        );
+    }
+    named
+}
+
+/// Splits joined values, decodes and re-encodes them; the count of those that are not base64.
+fn append_binary(metadata: &mut Metadata, name: &HeaderName, value: &HeaderValue) -> u32 {
+    let mut dropped = 0;
+    for part in value.as_bytes().split(|byte| *byte == b',') {
+        let part = part.trim_ascii();
+        let encoded: Option<Cow<'_, [u8]>> = decode_binary(part).map(|bytes| {
+            // The usual form needs no second encoding.
+            if part.contains(&b'=') {
+                Cow::Owned(encode_binary(&bytes).into_bytes())
+            } else {
+                Cow::Borrowed(part)
+            }
+        });
+        match encoded.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok()) {
+            Some(value) => {
+                metadata.append(name, value);
+            }
+            None => dropped += 1,
+        }
+    }
+    dropped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(grpc: bool, headers: &[(&str, &[u8])], expected: &[(&str, &str)], lost: u32) {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_bytes(value).unwrap(),
+            );
+        }
+        let denied = [Box::from("x-denied")];
+        let rules = Rules {
+            denied: &denied,
+            grpc,
+            trusted: false,
+        };
+        let (metadata, dropped) = from_headers(&map, rules);
+        let seen: Vec<_> = metadata
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        assert_eq!((seen.as_slice(), dropped), (expected, lost), "{headers:?}");
+    }
+
+    #[test]
+    fn m1_the_request_filter() {
+        check(
+            false,
+            &[("x-a", b"1"), ("x-a", b"2")],
+            &[("x-a", "1"), ("x-a", "2")],
+            0,
+        );
+        check(
+            false,
+            &[("authorization", b"Bearer x")],
+            &[("authorization", "Bearer x")],
+            0,
+        );
+        for own in [
+            "host",
+            "content-length",
+            "te",
+            "upgrade",
+            "accept-encoding",
+            "grpc-status",
+            "grpc-encoding",
+            "x-sidegate-internal",
+            "x-denied",
+            "x-forwarded-for",
+            "forwarded",
+        ] {
+            check(false, &[(own, b"1")], &[], 0);
+        }
+        check(
+            true,
+            &[("grpc-encoding", b"gzip")],
+            &[("grpc-encoding", "gzip")],
+            0,
+        );
+        check(
+            false,
+            &[
+                ("connection", b"close, X-Hop"),
+                ("x-hop", b"1"),
+                ("x-b", b"1"),
+            ],
+            &[("x-b", "1")],
+            0,
+        );
+    }
+
+    #[test]
+    fn m1_what_metadata_cannot_hold_is_counted() {
+        check(
+            false,
+            &[("x-a", b"gr\xc3\xbc\xc3\x9fe"), ("x-b", b"tab\there")],
+            &[],
+            2,
+        );
+        check(
+            false,
+            &[("x-bin", b"AQI=,Aw"), ("y-bin", b"!!")],
+            &[("x-bin", "AQI"), ("x-bin", "Aw")],
+            1,
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! What a REST answer depends on besides the app's words: fixed when the request came in.
+
+use std::sync::Arc;
+
+use http::header::{ACCEPT, TE};
+use http::request::Parts;
+use http::{Method, Version};
+
+use crate::call::Record;
+use crate::protocol::Incoming;
+use crate::schema::Schema;
+use crate::schema::binding::{Binding, FieldStep};
+use crate::schema::plan::MessageId;
+use crate::schema::policy::{Enums, ErrorShape, JsonOptions, Policy};
+use crate::transcode::bind::{AltForm, System};
+
+/// What every part of an answer needs to know.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) schema: Arc<Schema>,
+    pub(super) policy: Arc<Policy>,
+    pub(super) record: Record,
+    /// How messages are written: the route's options, and what the request asks on top.
+    pub(super) json: JsonOptions,
+    /// The shape of error bodies.
+    pub(super) errors: ErrorShape,
+    /// The message type of the answer and the one field of it that is the body, once routed.
+    pub(super) output: Option<(MessageId, Option<FieldStep>)>,
+    pub(super) asked: Asked,
+    /// HTTP/2, where trailers need no announcement.
+    pub(super) http2: bool,
+    pub(super) reason_header: bool,
+}
+
+/// What the client asked of the answer besides its content.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// HEAD: everything but the body.
+    pub(super) head_only: bool,
+    /// `TE: trailers`: the status may stand in HTTP trailers too.
+    pub(super) trailers: bool,
+    /// `alt=sse`.
+    pub(super) sse: bool,
+}
+
+impl Answer {
+    pub(super) fn new(incoming: &Incoming, reason_header: bool) -> Self {
+        let policy = Arc::clone(&incoming.schema.default_policy);
+        let head = &incoming.head;
+        let te = head.headers.get(TE);
+        Self {
+            schema: Arc::clone(&incoming.schema),
+            json: policy.json,
+            errors: error_shape(head, &policy),
+            output: None,
+            asked: Asked {
+                head_only: head.method == Method::HEAD,
+                trailers: te.is_some_and(|te| mentions(te.as_bytes(), b"trailers")),
+                sse: false,
+            },
+            http2: head.version == Version::HTTP_2,
+            record: incoming.record.clone(),
+            reason_header,
+            policy,
+        }
+    }
+
+    /// The route is known: its policy counts from here on.
+    pub(super) fn routed(&mut self, binding: &Binding, policy: &Arc<Policy>) {
+        if self.errors == self.policy.rest.errors {
+            self.errors = policy.rest.errors;
+        }
+        self.policy = Arc::clone(policy);
+        self.json = policy.json;
+        let method = self.schema.method(binding.method);
+        self.output = Some((method.output, binding.response_body));
+    }
+
+    /// What the request's system parameters say about the answer (B8).
+    pub(super) fn system(&mut self, system: &System) {
+        if let Some(alt) = system.alt {
+            self.asked.sse = alt.form == AltForm::Sse;
+            if alt.enum_numbers {
+                self.json.enums = Enums::Number;
+            }
+        }
+        match system.pretty_print {
+            Some(true) => self.json.indent = self.json.indent.max(2),
+            Some(false) => self.json.indent = 0,
+            None => {}
+        }
+    }
+}
+
+fn error_shape(head: &Parts, policy: &Policy) -> ErrorShape {
+    let problem = head
+        .headers
+        .get_all(ACCEPT)
+        .iter()
+        .any(|accept| mentions(accept.as_bytes(), b"application/problem+json"));
+    if problem {
+        ErrorShape::Problem
+    } else {
+        policy.rest.errors
+    }
+}
+
+/// Whether a comma-separated header value names `token`, parameters aside.
+fn mentions(value: &[u8], token: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|part| {
+        let name = part.split(|byte| *byte == b';').next().unwrap_or_default();
+        name.trim_ascii().eq_ignore_ascii_case(token)
+    })
+}

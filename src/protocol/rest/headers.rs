@@ -1,0 +1,100 @@
+//! Which metadata of the app become headers of the answer (M2, E5).
+
+use http::StatusCode;
+use http::header::{HeaderMap, HeaderName};
+
+use crate::protocol::metadata::is_hop_by_hop;
+
+/// Whether metadata of this name may become a header or an HTTP trailer.
+fn passes(name: &str) -> bool {
+    !matches!(
+        name,
+        "content-length" | "content-type" | "content-encoding" | "x-http-code" | "connection"
+    ) && !name.starts_with("grpc-")
+        && !is_hop_by_hop(name)
+}
+
+/// Appends what may pass of `metadata` to `headers`, under `prefix` if there is one.
+pub(super) fn append(headers: &mut HeaderMap, metadata: &HeaderMap, prefix: Option<&str>) {
+    for (name, value) in metadata {
+        if !passes(name.as_str()) {
+            continue;
+        }
+        match prefix {
+            None => {
+                headers.append(name, value.clone());
+            }
+            Some(prefix) => {
+                let prefixed = HeaderName::try_from(format!("{prefix}{name}"));
+                if let Ok(name) = prefixed {
+                    headers.append(name, value.clone());
+                }
+            }
+        }
+    }
+}
+
+/// The HTTP status that the app chose with `x-http-code`, if it fits the outcome (E5): 2xx and
+/// 3xx only for success, 4xx and 5xx only for failure.
+pub(super) fn chosen_status(metadata: &[&HeaderMap], ok: bool) -> Option<StatusCode> {
+    let value = metadata.iter().find_map(|map| map.get("x-http-code"))?;
+    let status = StatusCode::from_bytes(value.as_bytes()).ok()?;
+    let fits = match status.as_u16() {
+        200..400 => ok,
+        400..600 => !ok,
+        _ => false,
+    };
+    fits.then_some(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e5_the_app_may_choose_a_fitting_status() {
+        for (value, ok, expected) in [
+            ("201", true, Some(201)),
+            ("302", true, Some(302)),
+            ("404", true, None),
+            ("404", false, Some(404)),
+            ("200", false, None),
+            ("100", true, None),
+            ("abc", true, None),
+            ("999", false, None),
+        ] {
+            let mut map = HeaderMap::new();
+            map.insert("x-http-code", value.parse().unwrap());
+            let status = chosen_status(&[&HeaderMap::new(), &map], ok);
+            assert_eq!(
+                status.map(|status| status.as_u16()),
+                expected,
+                "{value} {ok}"
+            );
+        }
+    }
+
+    #[test]
+    fn m2_what_belongs_to_the_gateway_does_not_pass() {
+        let mut metadata = HeaderMap::new();
+        for name in [
+            "content-type",
+            "grpc-status",
+            "connection",
+            "x-http-code",
+            "x-a",
+            "content-disposition",
+            "transfer-encoding",
+        ] {
+            metadata.insert(HeaderName::from_static(name), "1".parse().unwrap());
+        }
+        let mut headers = HeaderMap::new();
+        append(&mut headers, &metadata, None);
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["content-disposition", "x-a"]);
+        let mut headers = HeaderMap::new();
+        append(&mut headers, &metadata, Some("Grpc-Metadata-"));
+        assert!(headers.contains_key("grpc-metadata-x-a"));
+    }
+}

@@ -1,0 +1,286 @@
+//! REST: JSON over HTTP, by the routes of the schema.
+//!
+//! The adapter finds the route, binds path and query, and leaves the body unread: it is
+//! transcoded only when the call is admitted (invariant 11).
+
+mod answer;
+mod error;
+mod framing;
+mod headers;
+mod media;
+mod request;
+mod stream;
+mod unary;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, Response, StatusCode};
+use smallvec::SmallVec;
+
+use super::metadata::{self, Rules};
+use super::{Adapter, Entry, Incoming, Params, Respond, forwarded, timeout};
+use crate::call::{Blame, Body, Call, Code, Deadline, Fault, Metadata};
+use crate::route::path;
+use crate::route::trie::{Lookup, LookupOptions, Match};
+use crate::schema::binding::Binding;
+use crate::schema::policy::Policy;
+use crate::schema::{BindingId, Reflection, RouteTarget, Schema};
+use crate::transcode::bind::{self, Bound, bind};
+use answer::Answer;
+
+/// The REST adapter.
+#[derive(Debug)]
+pub struct Rest {
+    params: Rc<Params>,
+}
+
+/// A route that was found, with everything of path and query bound to fields.
+struct Routed {
+    id: BindingId,
+    policy: Arc<Policy>,
+    bound: Bound,
+    deadline: Deadline,
+}
+
+impl Rest {
+    /// An adapter.
+    pub fn new(params: Rc<Params>) -> Self {
+        Self { params }
+    }
+
+    fn call(&self, incoming: Incoming, routed: Routed, answer: Answer) -> Entry {
+        let Routed {
+            id,
+            policy,
+            bound,
+            deadline,
+        } = routed;
+        let Incoming {
+            schema,
+            peer,
+            head,
+            body,
+            record,
+            ..
+        } = incoming;
+        let binding = schema.binding(id);
+        let method = schema.method(binding.method);
+        let metadata = self.metadata(&head, &peer, &policy, &record);
+
+        let path = http::uri::PathAndQuery::try_from(&*method.path)
+            .unwrap_or_else(|_| http::uri::PathAndQuery::from_static("/"));
+        let streams = media::RequestStream::of(&head.headers);
+        let reader = request::Reader {
+            schema: Arc::clone(&schema),
+            binding: id,
+            policy: Arc::clone(&policy),
+            bound,
+            record: record.clone(),
+        };
+        let body = if method.kind.client_streams() {
+            request::stream(reader, body, streams)
+        } else {
+            request::unary(reader, body)
+        };
+        let call = Call {
+            method: Some(binding.method),
+            path,
+            authority: None,
+            metadata,
+            body,
+            deadline,
+            policy,
+            record,
+            schema: Arc::clone(&schema),
+        };
+        let respond: Box<dyn Respond> = if method.kind.server_streams() {
+            Box::new(stream::Streaming::new(
+                answer,
+                media::ResponseStream::of(&head, &schema, id),
+            ))
+        } else {
+            Box::new(unary::Unary::new(answer))
+        };
+        Entry::Call(call, respond)
+    }
+
+    fn metadata(
+        &self,
+        head: &http::request::Parts,
+        peer: &crate::call::Peer,
+        policy: &Policy,
+        record: &crate::call::Record,
+    ) -> Metadata {
+        const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-original-path");
+        const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+        let trusted = forwarded::trusted(&self.params.trusted_proxies, peer);
+        let rules = Rules {
+            denied: &policy.rest.denied_headers,
+            grpc: false,
+            trusted,
+        };
+        let (mut metadata, dropped) = metadata::from_headers(&head.headers, rules);
+        record.note().metadata_dropped = dropped;
+        forwarded::write(head, peer, trusted, &mut metadata);
+        metadata.insert(
+            http::header::CONTENT_TYPE,
+            HeaderValue::from_static("application/grpc+proto"),
+        );
+        let target = head
+            .uri
+            .path_and_query()
+            .map_or("/", http::uri::PathAndQuery::as_str);
+        if let Ok(value) = HeaderValue::from_str(target) {
+            metadata.insert(ORIGINAL_PATH, value);
+        }
+        if let Ok(value) = HeaderValue::from_str(head.method.as_str()) {
+            metadata.insert(ORIGINAL_METHOD, value);
+        }
+        metadata
+    }
+}
+
+impl Adapter for Rest {
+    fn accept(&self, incoming: Incoming) -> Entry {
+        let mut answer = Answer::new(&incoming, self.params.reason_header);
+        match route(&incoming, &mut answer) {
+            Ok(Found::Route(routed)) => self.call(incoming, *routed, answer),
+            Ok(Found::Options(allow)) => Entry::Answered(options(&allow)),
+            Err(fault) => Entry::Answered(error::from_fault(&answer, &fault)),
+        }
+    }
+}
+
+enum Found {
+    Route(Box<Routed>),
+    /// OPTIONS on a known path: the methods it has.
+    Options(String),
+}
+
+/// Finds the route of a request and binds what path and query say.
+fn route(incoming: &Incoming, answer: &mut Answer) -> Result<Found, Fault> {
+    let schema = &incoming.schema;
+    let uri = &incoming.head.uri;
+    path::check(uri.path()).map_err(|error| Fault::invalid("BAD_PATH", error.to_string()))?;
+
+    let method = incoming.head.method.as_str();
+    let options = LookupOptions {
+        ignore_trailing_slash: schema.default_policy.rest.ignore_trailing_slash,
+    };
+    let found = match schema.routes.find(method, uri.path(), options) {
+        Lookup::Match(found) => found,
+        Lookup::MethodNotAllowed { allow } if incoming.head.method == Method::OPTIONS => {
+            return Ok(Found::Options(allow.join(", ")));
+        }
+        Lookup::MethodNotAllowed { allow } => return Err(not_allowed(method, &allow.join(", "))),
+        Lookup::NotFound => return Err(not_found(schema, uri.path())),
+    };
+    let id = match found.value {
+        RouteTarget::Serve(id) => *id,
+        RouteTarget::Conflict(ids) => return Err(conflict(schema, ids)),
+    };
+    let binding = schema.binding(id);
+    let method = schema.method(binding.method);
+    answer.routed(binding, &method.policy);
+    {
+        let mut record = incoming.record.note();
+        record.binding = Some(id);
+        record.method = Some(binding.method);
+    }
+
+    let asked = timeout::asked(&incoming.head.headers)?;
+    let timeouts = &method.policy.timeouts;
+    let deadline = timeout::deadline(incoming.now, timeouts, method.kind, asked, true);
+    let bound = bind_target(schema, binding, &found, incoming, &method.policy)?;
+    answer.system(&bound.system);
+    media::check_request(&incoming.head.headers, &incoming.body, binding)?;
+    let policy = Arc::clone(&method.policy);
+    Ok(Found::Route(Box::new(Routed {
+        id,
+        policy,
+        bound,
+        deadline,
+    })))
+}
+
+fn bind_target(
+    schema: &Schema,
+    binding: &Binding,
+    found: &Match<'_, RouteTarget>,
+    incoming: &Incoming,
+    policy: &Policy,
+) -> Result<Bound, Fault> {
+    let uri = &incoming.head.uri;
+    let captures: SmallVec<[&str; 4]> = binding
+        .template
+        .captures(uri.path(), &found.spans)
+        .collect();
+    bind(&bind::Input {
+        tables: &schema.tables,
+        message: schema.method(binding.method).input,
+        binding,
+        captures: &captures,
+        query: uri.query(),
+        rest: &policy.rest,
+        json: &policy.json,
+    })
+    .map_err(Fault::violations)
+}
+
+fn not_found(schema: &Schema, path: &str) -> Fault {
+    if schema.reflection == Reflection::Pending {
+        return Fault::unavailable(
+            "SCHEMA_PENDING",
+            "the application has not been reached yet, so its routes are not known",
+        )
+        .never_processed();
+    }
+    Fault::new(
+        Blame::Client,
+        Code::NotFound,
+        "ROUTE_NOT_FOUND",
+        format!("no route leads to {path}"),
+    )
+}
+
+fn not_allowed(method: &str, allow: &str) -> Fault {
+    Fault::new(
+        Blame::Client,
+        Code::Unimplemented,
+        "METHOD_NOT_ALLOWED",
+        format!("the method {method} is not allowed here; allowed: {allow}"),
+    )
+    .with_http(StatusCode::METHOD_NOT_ALLOWED)
+    .with_allow(allow)
+}
+
+fn conflict(schema: &Schema, ids: &[BindingId]) -> Fault {
+    let names: Vec<_> = ids
+        .iter()
+        .map(|id| {
+            let binding = schema.binding(*id);
+            format!(
+                "{} ({})",
+                schema.method(binding.method).path,
+                binding.declared
+            )
+        })
+        .collect();
+    Fault::new(
+        Blame::Gateway,
+        Code::Unimplemented,
+        "ROUTE_CONFLICT",
+        format!("several methods claim this route: {}", names.join(", ")),
+    )
+}
+
+fn options(allow: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Ok(value) = HeaderValue::from_str(&format!("{allow}, OPTIONS")) {
+        response.headers_mut().insert(http::header::ALLOW, value);
+    }
+    response
+}

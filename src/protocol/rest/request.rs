@@ -1,0 +1,207 @@
+//! Request bodies: JSON in, gRPC frames out, nothing before it is polled for.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::Frame;
+
+use super::media::RequestStream;
+use crate::call::{Body, Fault, LocalFuture, Record};
+use crate::protocol::reader::{IdleBody, read_whole, too_large};
+use crate::schema::binding::{Binding, BodyTarget};
+use crate::schema::policy::Policy;
+use crate::schema::{BindingId, Schema};
+use crate::transcode::bind::Bound;
+use crate::transcode::json_to_wire::{self, Rejection};
+use crate::transcode::split::Splitter;
+use crate::wire::frame::{HEADER_BYTES, encode_header};
+
+/// Everything that turns the JSON of one request into messages.
+pub(super) struct Reader {
+    pub(super) schema: Arc<Schema>,
+    pub(super) binding: BindingId,
+    pub(super) policy: Arc<Policy>,
+    /// What path and query say; it goes into the first message only.
+    pub(super) bound: Bound,
+    pub(super) record: Record,
+}
+
+impl Reader {
+    fn binding(&self) -> &Binding {
+        self.schema.binding(self.binding)
+    }
+
+    /// One message as a gRPC frame.
+    fn message(&self, bound: &Bound, json: &[u8]) -> Result<Bytes, Fault> {
+        let binding = self.binding();
+        let request = json_to_wire::Request {
+            tables: &self.schema.tables,
+            message: self.schema.method(binding.method).input,
+            target: &binding.body,
+            bound,
+            options: &self.policy.json,
+            limit: self.policy.limits.message_bytes,
+        };
+        let mut frame = vec![0; HEADER_BYTES];
+        frame.reserve(json.len() + bound.wire.len());
+        json_to_wire::transcode(&request, json, &mut frame)
+            .map_err(|rejection| rejected(rejection, request.limit))?;
+        let length = frame.len() - HEADER_BYTES;
+        let Ok(length) = u32::try_from(length) else {
+            return Err(too_large(request.limit));
+        };
+        let header = encode_header(0, length);
+        for (place, byte) in frame.iter_mut().zip(header) {
+            *place = byte;
+        }
+        self.record.note().messages_in += 1;
+        Ok(frame.into())
+    }
+}
+
+/// The one message of a unary request.
+pub(super) fn unary(reader: Reader, body: Body) -> Body {
+    Body::stream(Once(Some(Box::pin(async move {
+        let limit = reader.policy.limits.request_bytes;
+        let body = Body::raw(IdleBody::new(body, reader.policy.timeouts.body_idle));
+        let json = read_whole(body, limit).await?;
+        reader.record.note().bytes_in += json.len() as u64;
+        if reader.binding().body == BodyTarget::None && !json.is_empty() {
+            return Err(Fault::invalid(
+                "UNEXPECTED_BODY",
+                "this route takes no request body",
+            ));
+        }
+        reader.message(&reader.bound, &json)
+    }))))
+}
+
+/// A body of one frame that is still being made.
+struct Once(Option<LocalFuture<Result<Bytes, Fault>>>);
+
+impl http_body::Body for Once {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let Some(making) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let made = ready!(making.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(Some(made.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// The messages of a streaming request, each sent on as soon as it is complete (S5).
+pub(super) fn stream(reader: Reader, body: Body, framing: RequestStream) -> Body {
+    let limit = reader.policy.limits.message_bytes;
+    let splitter = Splitter::new(framing.0, limit);
+    Body::stream(Values {
+        reader,
+        body: Some(body),
+        splitter,
+        sent: false,
+    })
+}
+
+struct Values {
+    reader: Reader,
+    /// `None` once the client has sent everything.
+    body: Option<Body>,
+    splitter: Splitter,
+    sent: bool,
+}
+
+impl Values {
+    /// The next message that is complete, if one is.
+    fn take(&mut self) -> Result<Option<Bytes>, Fault> {
+        let limit = self.reader.policy.limits.message_bytes;
+        let next = self
+            .splitter
+            .next_value()
+            .map_err(|rejection| rejected(rejection, limit))?;
+        let Some(json) = next else { return Ok(None) };
+        if self.reader.binding().body == BodyTarget::None {
+            return Err(Fault::invalid(
+                "UNEXPECTED_BODY",
+                "this route takes no request body",
+            ));
+        }
+        self.message(&json).map(Some)
+    }
+
+    /// Path and query belong to the first message.
+    fn message(&mut self, json: &[u8]) -> Result<Bytes, Fault> {
+        let first = !std::mem::replace(&mut self.sent, true);
+        let bound = if first {
+            std::mem::take(&mut self.reader.bound)
+        } else {
+            Bound::default()
+        };
+        self.reader.message(&bound, json)
+    }
+
+    /// After the last value: a message of path and query alone, when the body had none and there
+    /// is something that it would say.
+    fn alone(&mut self) -> Result<Option<Bytes>, Fault> {
+        let says =
+            self.reader.binding().body == BodyTarget::None || !self.reader.bound.wire.is_empty();
+        if self.sent || !says {
+            Ok(None)
+        } else {
+            self.message(b"").map(Some)
+        }
+    }
+}
+
+impl http_body::Body for Values {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(frame) = this.take().transpose() {
+                return Poll::Ready(Some(frame.map(Frame::data)));
+            }
+            let Some(body) = &mut this.body else {
+                let alone = this.alone().transpose();
+                return Poll::Ready(alone.map(|frame| frame.map(Frame::data)));
+            };
+            match ready!(Pin::new(body).poll_frame(context)) {
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else {
+                        continue;
+                    };
+                    this.reader.record.note().bytes_in += data.len() as u64;
+                    this.splitter.push(&data);
+                }
+                Some(Err(fault)) => return Poll::Ready(Some(Err(fault))),
+                None => {
+                    this.body = None;
+                    this.splitter.finish();
+                }
+            }
+        }
+    }
+}
+
+fn rejected(rejection: Rejection, limit: usize) -> Fault {
+    match rejection {
+        Rejection::Invalid(violations) => Fault::violations(violations),
+        Rejection::TooLarge => too_large(limit),
+    }
+}

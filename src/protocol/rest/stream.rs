@@ -1,0 +1,337 @@
+//! Answers of many messages: the status is chosen before the first one, a later failure is told
+//! in-band and the stream visibly broken (S1-S4, invariant 14).
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, TRAILER};
+use http::{HeaderMap, Response, StatusCode};
+use http_body::{Body as _, Frame};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use super::answer::Answer;
+use super::error::Told;
+use super::framing::Framing;
+use super::media::{ResponseStream, stream_type};
+use super::{error, headers, unary};
+use crate::call::{Body, Code, Fault, LocalFuture, Reply, Status};
+use crate::protocol::Respond;
+use crate::protocol::reader::{Messages, no_status};
+use crate::schema::policy::{ErrorShape, StreamShape};
+
+/// Answers a call whose answer is a stream.
+pub(super) struct Streaming {
+    answer: Answer,
+    shape: StreamShape,
+}
+
+impl Streaming {
+    pub(super) fn new(answer: Answer, framing: ResponseStream) -> Self {
+        let shape = if answer.asked.sse {
+            StreamShape::Sse
+        } else {
+            framing.0
+        };
+        Self { answer, shape }
+    }
+}
+
+impl Respond for Streaming {
+    fn respond(self: Box<Self>, outcome: Result<Reply, Fault>) -> LocalFuture<Response<Body>> {
+        Box::pin(async move {
+            let Self { answer, shape } = *self;
+            let reply = match outcome {
+                Ok(reply) => reply,
+                Err(fault) => return error::from_fault(&answer, &fault),
+            };
+            let metadata = reply.metadata.clone();
+            let mut source = match Source::new(&answer, reply) {
+                Ok(source) => source,
+                Err(fault) => return error::from_fault(&answer, &fault),
+            };
+            // An early failure still has its true HTTP status (S3).
+            let first = first_step(&answer, shape, &mut source).await;
+            match first {
+                Some(Step::Failed(fault)) => error::from_fault(&answer, &fault),
+                Some(Step::Ended(status, trailers)) if !status.is_ok() => {
+                    error::from_status(&answer, &status, &[&metadata, &trailers])
+                }
+                first => begin(answer, shape, &metadata, source, first),
+            }
+        })
+    }
+}
+
+/// What an answer stream yields next.
+enum Step {
+    Message(Bytes),
+    Ended(Status, HeaderMap),
+    Failed(Fault),
+}
+
+/// The app's side of the stream: messages, then one last word.
+struct Source {
+    body: Body,
+    messages: Messages,
+    trailers_only: Option<HeaderMap>,
+    done: bool,
+}
+
+impl Source {
+    fn new(answer: &Answer, reply: Reply) -> Result<Self, Fault> {
+        let limit = answer.policy.limits.response_message_bytes;
+        let messages = Messages::new(&reply.metadata, limit)?;
+        let Reply {
+            body,
+            trailers_only,
+            ..
+        } = reply;
+        Ok(Self {
+            body,
+            messages,
+            trailers_only,
+            done: false,
+        })
+    }
+
+    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Option<Step>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        let step = match ready!(self.poll_inner(context)) {
+            Ok(step) => step,
+            Err(fault) => Step::Failed(fault),
+        };
+        self.done = !matches!(step, Step::Message(_));
+        Poll::Ready(Some(step))
+    }
+
+    fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Result<Step, Fault>> {
+        loop {
+            if let Some(trailers) = self.trailers_only.take() {
+                return Poll::Ready(ended(trailers));
+            }
+            if let Some(message) = self.messages.take()? {
+                return Poll::Ready(Ok(Step::Message(message)));
+            }
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(context)).transpose()?;
+            match frame.map(Frame::into_data) {
+                Some(Ok(data)) => self.messages.push(data),
+                Some(Err(frame)) => {
+                    self.messages.finish()?;
+                    return Poll::Ready(ended(frame.into_trailers().unwrap_or_default()));
+                }
+                None => return Poll::Ready(Err(no_status())),
+            }
+        }
+    }
+}
+
+fn ended(trailers: HeaderMap) -> Result<Step, Fault> {
+    let status = Status::from_trailers(&trailers).ok_or_else(no_status)?;
+    Ok(Step::Ended(status, trailers))
+}
+
+/// Waits for the first message or the end; an event stream does not wait for ever.
+async fn first_step(answer: &Answer, shape: StreamShape, source: &mut Source) -> Option<Step> {
+    let first = poll_fn(|context| source.poll_step(context));
+    if shape != StreamShape::Sse {
+        return first.await;
+    }
+    tokio::time::timeout(answer.policy.rest.sse_early, first)
+        .await
+        .ok()
+        .flatten()
+}
+
+/// The head goes out; from here on only the body can tell.
+fn begin(
+    answer: Answer,
+    shape: StreamShape,
+    metadata: &HeaderMap,
+    source: Source,
+    first: Option<Step>,
+) -> Response<Body> {
+    const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = headers::chosen_status(&[metadata], true).unwrap_or(StatusCode::OK);
+    let head = response.headers_mut();
+    headers::append(
+        head,
+        metadata,
+        answer.policy.rest.metadata_prefix.as_deref(),
+    );
+    head.insert(CONTENT_TYPE, stream_type(shape));
+    if shape == StreamShape::Sse {
+        head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        head.insert(NO_BUFFERING, HeaderValue::from_static("no"));
+    }
+    if answer.asked.trailers && !answer.http2 {
+        head.insert(
+            TRAILER,
+            HeaderValue::from_static("grpc-status, grpc-message"),
+        );
+    }
+    if !answer.asked.head_only {
+        let keep_alive = (shape == StreamShape::Sse).then(|| keep_alive(&answer));
+        let mut body = Framed {
+            answer,
+            source,
+            framing: Framing::new(shape),
+            ready: VecDeque::new(),
+            keep_alive,
+            ended: false,
+        };
+        if let Some(step) = first {
+            body.take(step);
+        }
+        *response.body_mut() = Body::raw(body);
+    }
+    response
+}
+
+fn keep_alive(answer: &Answer) -> Interval {
+    let period = answer.policy.rest.sse_keep_alive;
+    let mut interval = tokio::time::interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// A streamed answer: one frame a message, never two in one (S2).
+struct Framed {
+    answer: Answer,
+    source: Source,
+    framing: Framing,
+    ready: VecDeque<Result<Frame<Bytes>, Fault>>,
+    keep_alive: Option<Interval>,
+    ended: bool,
+}
+
+impl Framed {
+    /// Turns one step of the app into what leaves.
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Message(message) => {
+                // Lines and events must not be broken by indentation.
+                let indent = match self.framing.shape() {
+                    StreamShape::Array => self.answer.json.indent,
+                    StreamShape::Ndjson | StreamShape::Sse | StreamShape::Result => 0,
+                };
+                match unary::to_json(&self.answer, &message, indent) {
+                    Ok(json) => {
+                        self.answer.record.note().messages_out += 1;
+                        let framed = self.framing.message(&json);
+                        self.ready.push_back(Ok(Frame::data(framed.into())));
+                    }
+                    Err(fault) => self.take(Step::Failed(fault)),
+                }
+            }
+            Step::Ended(status, trailers) if status.is_ok() => {
+                self.answer.record.note().code = Some(Code::Ok);
+                let end = self.framing.end();
+                if !end.is_empty() {
+                    self.ready
+                        .push_back(Ok(Frame::data(Bytes::from_static(end))));
+                }
+                self.finish(&status, &trailers);
+            }
+            Step::Ended(status, trailers) => {
+                self.answer.record.note().code = Some(status.code);
+                let told = Told::status(&self.answer, &status, status.code.http());
+                self.fail(&told, &status, &trailers, || {
+                    Fault::from_status(status.clone())
+                });
+            }
+            Step::Failed(fault) => {
+                self.answer.record.note().fault(&fault);
+                let told = Told::fault(&self.answer, &fault);
+                let status = Status::new(fault.code(), fault.message());
+                self.fail(&told, &status, &HeaderMap::new(), || fault);
+            }
+        }
+    }
+
+    /// A failure after the head went out (S4).
+    fn fail(
+        &mut self,
+        told: &Told,
+        status: &Status,
+        trailers: &HeaderMap,
+        broken: impl FnOnce() -> Fault,
+    ) {
+        let shape = match (self.framing.shape(), self.answer.errors) {
+            (StreamShape::Result, ErrorShape::GatewayV1) => ErrorShape::GatewayV1,
+            (StreamShape::Result, _) => ErrorShape::Status,
+            (StreamShape::Array | StreamShape::Ndjson | StreamShape::Sse, _) => ErrorShape::Google,
+        };
+        if let Some(last) = self.framing.failure(&told.in_band(shape)) {
+            self.ready.push_back(Ok(Frame::data(last.into())));
+            self.finish(status, trailers);
+        } else {
+            self.ready.push_back(Err(broken()));
+            self.ended = true;
+        }
+    }
+
+    /// The last word, in HTTP trailers where the client takes them.
+    fn finish(&mut self, status: &Status, trailers: &HeaderMap) {
+        self.ended = true;
+        self.answer.record.note().code = Some(status.code);
+        let mut last = HeaderMap::new();
+        if self.answer.http2 || self.answer.asked.trailers {
+            headers::append(
+                &mut last,
+                trailers,
+                self.answer.policy.rest.metadata_prefix.as_deref(),
+            );
+        }
+        if self.answer.asked.trailers {
+            last.extend(status.to_trailers());
+        }
+        if !last.is_empty() {
+            self.ready.push_back(Ok(Frame::trailers(last)));
+        }
+    }
+}
+
+impl http_body::Body for Framed {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(frame) = this.ready.pop_front() {
+                if let Some(interval) = &mut this.keep_alive {
+                    interval.reset();
+                }
+                return Poll::Ready(Some(frame));
+            }
+            if this.ended {
+                return Poll::Ready(None);
+            }
+            match this.source.poll_step(context) {
+                Poll::Ready(Some(step)) => this.take(step),
+                Poll::Ready(None) => this.ended = true,
+                Poll::Pending => {
+                    let Some(interval) = &mut this.keep_alive else {
+                        return Poll::Pending;
+                    };
+                    ready!(interval.poll_tick(context));
+                    this.ready
+                        .push_back(Ok(Frame::data(Bytes::from_static(b":\n\n"))));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended && self.ready.is_empty()
+    }
+}
