@@ -1,1 +1,215 @@
 //! Puts the gateway together: the one place where all modules meet.
+//!
+//! ```text
+//! Gateway::bind(Config) -> Bound (addresses are known, nothing is served)
+//!     -> Bound::start() -> Running (threads serve) -> Running::shutdown()
+//! ```
+//!
+//! Threads: the workers (data path), one for control (accepting, the schema, the watch over the
+//! app), one for the admin port. What they share is published whole.
+
+mod control;
+mod schemas;
+pub mod signal;
+mod stack;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::admin;
+use crate::config::Config;
+use crate::layer::builtin;
+use crate::life::drain::Drain;
+use crate::life::ready::Ready;
+use crate::protocol::{self, FrontDoor};
+use crate::schema::Schema;
+use crate::schema::problem::Problem;
+use crate::serve::{Handler, Listener, MakeHandler};
+use crate::telemetry::clock::Clock;
+use crate::telemetry::log::AccessLog;
+use crate::telemetry::{self, Telemetry};
+use crate::upstream::{self, Upstreams};
+use control::Control;
+use schemas::Schemas;
+
+pub use control::Running;
+pub use schemas::check;
+
+/// A gateway before it has taken its addresses.
+#[derive(Debug)]
+pub struct Gateway;
+
+/// A gateway that has its addresses and serves nothing yet.
+#[derive(Debug)]
+pub struct Bound {
+    config: Arc<Config>,
+    listener: Listener,
+    admin: admin::Bound,
+    telemetry: Telemetry,
+    schemas: Schemas,
+}
+
+/// The real addresses of a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// Where clients are served.
+    pub listen: SocketAddr,
+    /// Where operators are served.
+    pub admin: Option<SocketAddr>,
+    /// Where probes and scrapers are served.
+    pub ops: Option<SocketAddr>,
+}
+
+/// Why a gateway cannot start.
+#[derive(Debug)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A thread cannot be started.
+    Thread(io::Error),
+}
+
+impl Gateway {
+    /// Takes the addresses and loads the schema files. Problems of the files do not keep the
+    /// gateway from starting: what is sound is served, see [`Bound::problems`].
+    pub fn bind(config: Config, access_log: Option<AccessLog>) -> Result<Bound, StartError> {
+        let listener = Listener::bind(config.listen).map_err(|error| StartError::Listen {
+            address: config.listen,
+            error,
+        })?;
+        let admin = admin::bind(admin::Params {
+            admin: config.admin,
+            ops: config.ops,
+        })
+        .map_err(|error| {
+            let address = config.admin.or(config.ops).unwrap_or(config.listen);
+            StartError::Listen { address, error }
+        })?;
+        let telemetry = Telemetry::new(telemetry::Params {
+            access_log,
+            workers: config.workers,
+            clock: Clock::system(),
+        });
+        let config = Arc::new(config);
+        let schemas = Schemas::load(&config, telemetry.clone());
+        Ok(Bound {
+            config,
+            listener,
+            admin,
+            telemetry,
+            schemas,
+        })
+    }
+}
+
+impl Bound {
+    /// The real addresses.
+    pub fn addresses(&self) -> Addresses {
+        Addresses {
+            listen: self.listener.address(),
+            admin: self.admin.admin_address(),
+            ops: self.admin.ops_address(),
+        }
+    }
+
+    /// What is wrong with the schema files.
+    pub fn problems(&self) -> Arc<Vec<Problem>> {
+        self.schemas.problems().load()
+    }
+
+    /// Serves, on threads of its own, until the result is shut down or dropped.
+    pub fn start(self) -> Result<Running, StartError> {
+        let addresses = self.addresses();
+        let ready = Ready::new();
+        let drain = Drain::new();
+        let view = self.config.view();
+        let admin = self
+            .admin
+            .run(admin::Views {
+                schema: Arc::clone(self.schemas.live()),
+                problems: Arc::clone(self.schemas.problems()),
+                ready: ready.clone(),
+                drain: drain.clone(),
+                telemetry: self.telemetry.clone(),
+                config: Arc::new(move || view.clone()),
+            })
+            .map_err(StartError::Thread)?;
+        let make = make_handler(MakeWorker {
+            live: Arc::clone(self.schemas.live()),
+            own: schemas::own(),
+            ready: ready.clone(),
+            telemetry: self.telemetry,
+            upstream: self.config.upstream.clone(),
+            protocol: protocol_params(&self.config),
+        });
+        let control = Control {
+            listener: self.listener,
+            workers: self.config.workers,
+            serve: self.config.serve.clone(),
+            make,
+            upstream: self.config.upstream.clone(),
+            schemas: self.schemas,
+            ready,
+            drain,
+        };
+        control.start(addresses, admin).map_err(StartError::Thread)
+    }
+}
+
+/// What each worker is made from; all of it is shared.
+struct MakeWorker {
+    live: Arc<crate::live::Live<Schema>>,
+    own: Arc<Schema>,
+    ready: Ready,
+    telemetry: Telemetry,
+    upstream: upstream::Params,
+    protocol: protocol::Params,
+}
+
+/// How a worker makes its own front door, stack and connections.
+fn make_handler(shared: MakeWorker) -> MakeHandler {
+    Arc::new(move || -> Handler {
+        let upstreams = Upstreams::new(shared.upstream.clone());
+        let builtin = builtin::Params {
+            ready: shared.ready.clone(),
+            own: Arc::clone(&shared.own),
+        };
+        let door = std::rc::Rc::new(FrontDoor::new(
+            shared.protocol.clone(),
+            Arc::clone(&shared.live),
+            stack::stack(upstreams, builtin),
+            shared.telemetry.sink(),
+        ));
+        std::rc::Rc::new(move |peer, request| {
+            Box::pin(std::rc::Rc::clone(&door).handle(peer, request))
+        })
+    })
+}
+
+fn protocol_params(config: &Config) -> protocol::Params {
+    let trusted = config.trusted_proxies.clone();
+    protocol::Params {
+        trusted_proxies: protocol::forwarded::TrustedProxies::new(move |address| {
+            trusted.iter().any(|network| network.contains(address))
+        }),
+        reason_header: true,
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}

@@ -3,5 +3,6 @@
 pub mod args;
 pub mod exit;
 pub mod probe;
+pub mod run;
 
 pub use args::{Args, Command, Stop, TableFormat};

@@ -8,6 +8,7 @@ pub mod known;
 pub mod merge;
 pub mod proto_dir;
 mod raw;
+pub mod reflection;
 pub mod service_yaml;
 
 use crate::schema::compile::SourceFile;

@@ -1,0 +1,146 @@
+//! The control thread: accepting, the watch over the app, the schema by reflection.
+
+use std::io;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::Addresses;
+use super::schemas::Schemas;
+use crate::admin;
+use crate::life::drain::Drain;
+use crate::life::ready::{Condition, Ready};
+use crate::life::task;
+use crate::serve::{self, Listener, MakeHandler, Workers};
+use crate::upstream::{self, Upstreams};
+
+/// Everything that the control thread takes over.
+pub(super) struct Control {
+    pub(super) listener: Listener,
+    pub(super) workers: usize,
+    pub(super) serve: serve::Params,
+    pub(super) make: MakeHandler,
+    pub(super) upstream: upstream::Params,
+    pub(super) schemas: Schemas,
+    pub(super) ready: Ready,
+    pub(super) drain: Drain,
+}
+
+/// A gateway that serves. Dropping it stops everything at once.
+#[derive(Debug)]
+#[must_use = "dropping it stops the gateway"]
+pub struct Running {
+    addresses: Addresses,
+    ready: Ready,
+    drain: Drain,
+    /// How long what is in flight may take once it is asked to stop; dropped for not at all.
+    stop: Option<oneshot::Sender<Duration>>,
+    thread: Option<JoinHandle<bool>>,
+    /// Kept to be dropped last: probes are answered to the end.
+    _admin: admin::Running,
+}
+
+impl Control {
+    /// Starts the thread, and comes back when connections are accepted.
+    pub(super) fn start(self, addresses: Addresses, admin: admin::Running) -> io::Result<Running> {
+        let (ready, drain) = (self.ready.clone(), self.drain.clone());
+        let (stop, stopped) = oneshot::channel();
+        let (started, starting) = mpsc::sync_channel(1);
+        let thread = thread::Builder::new()
+            .name(String::from("sidegate-control"))
+            .spawn(move || match task::local_runtime() {
+                Ok(runtime) => runtime.block_on(self.run(&started, stopped)),
+                Err(error) => {
+                    // The starter waits for exactly one word.
+                    drop(started.send(Err(error)));
+                    true
+                }
+            })?;
+        match starting.recv() {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(error),
+            Err(mpsc::RecvError) => return Err(io::Error::other("the control thread is gone")),
+        }
+        let (stop, thread) = (Some(stop), Some(thread));
+        Ok(Running {
+            addresses,
+            ready,
+            drain,
+            stop,
+            thread,
+            _admin: admin,
+        })
+    }
+
+    /// Serves until told to stop; `true` when nothing had to be cut off.
+    async fn run(
+        self,
+        started: &mpsc::SyncSender<io::Result<()>>,
+        mut stopped: oneshot::Receiver<Duration>,
+    ) -> bool {
+        let upstreams = Upstreams::new(self.upstream);
+        let _watch = upstreams.keep_connected(self.ready.clone());
+        let drain = self.drain.clone();
+        let workers = match Workers::start(self.workers, &self.serve, &drain, &self.make) {
+            Ok(workers) => workers,
+            Err(error) => {
+                drop(started.send(Err(error)));
+                return true;
+            }
+        };
+        let _listening = self.ready.hold(Condition::Listening);
+        drop(started.send(Ok(())));
+        let _schema = task::spawn_local("schema", self.schemas.follow(upstreams, self.ready));
+
+        let mut patience = Duration::ZERO;
+        let stop = async {
+            // An error means that nobody waits for the end of this any more.
+            patience = (&mut stopped).await.unwrap_or_default();
+        };
+        // Draining alone does not end accepting: a client that has not heard of it yet is served.
+        self.listener.run(&workers, stop).await;
+        drain.start();
+        workers.stop(patience).await
+    }
+}
+
+impl Running {
+    /// The real addresses.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Whether work may come.
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Asks clients to go elsewhere; new connections are still accepted.
+    pub fn drain(&self) {
+        self.drain.start();
+    }
+
+    /// Stops accepting, lets what is in flight end within `patience`, and ends the rest; `true`
+    /// when nothing had to be cut off. Blocks.
+    pub fn shutdown(mut self, patience: Duration) -> bool {
+        self.stop(patience)
+    }
+
+    fn stop(&mut self, patience: Duration) -> bool {
+        if let Some(stop) = self.stop.take() {
+            // When nobody takes it the thread has ended already.
+            let _ended = stop.send(patience);
+        }
+        self.thread
+            .take()
+            .is_none_or(|thread| thread.join().unwrap_or(false))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop(Duration::ZERO);
+    }
+}

@@ -1,0 +1,33 @@
+//! THE order of the layers, outermost first.
+
+use std::rc::Rc;
+
+use tower::Service;
+
+use crate::call::{Call, Fault, LocalFuture, Reply, Stack};
+use crate::layer::builtin::{self, Builtin};
+use crate::layer::deadline::Deadlines;
+use crate::layer::gather::Gather;
+use crate::upstream::Upstreams;
+
+/// Puts the layers in front of one worker's connections to the app.
+pub(super) fn stack(upstreams: Upstreams, builtin: builtin::Params) -> Stack {
+    // Nearest the app: nothing is sent before the one message of a unary request is there and
+    // sound, so that the app never hears of bad JSON.
+    let service = Gather::new(upstreams);
+    // Before gathering, because reflection is a stream that is answered as it comes.
+    let service = Builtin::new(service, builtin);
+    // Outermost: the caller's deadline holds for everything, reading its request included.
+    let service = Deadlines::new(service);
+    Rc::new(move |call: Call| -> LocalFuture<Result<Reply, Fault>> {
+        Box::pin(service.clone().call(call))
+    })
+}
+
+/// Calls of the gateway's own, which no layer has a say in.
+pub(super) fn direct(
+    upstreams: &Upstreams,
+) -> impl FnMut(Call) -> LocalFuture<Result<Reply, Fault>> {
+    let mut service = upstreams.clone();
+    move |call| service.call(call)
+}

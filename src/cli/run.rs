@@ -1,0 +1,175 @@
+//! Carrying out a command line.
+//!
+//! Nothing here prints or exits: texts go to the writers that `main` gives, and the exit code is
+//! the result.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::{Args, Command, TableFormat, exit, probe};
+use crate::admin::routes_view::RoutesView;
+use crate::app::{self, Addresses, Gateway, Running, StartError};
+use crate::config::{self, Config};
+use crate::life::task;
+use crate::schema::problem::{Problem, Severity};
+use crate::telemetry::diagnostics;
+use crate::telemetry::log::AccessLog;
+use crate::telemetry::queue::{self, Queue};
+
+/// What lines may wait for a reader of stdout or stderr, in bytes.
+const QUEUED_BYTES: usize = 1 << 20;
+
+/// How long a probe waits for an answer.
+const PROBE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Does what `args` ask for; the exit code.
+pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    if args.command == Command::ConfigSchema {
+        writeln!(out, "{:#}", config::json_schema())?;
+        return Ok(exit::FINE);
+    }
+    let (config, problems) = config::load(&args.input.clone().with_environment());
+    tell(&problems, err)?;
+    let Some(config) = config else {
+        return Ok(exit::of_configuration(&problems));
+    };
+    match args.command {
+        Command::Serve => serve(config, err),
+        Command::Check => check(&config, &problems, out, err),
+        Command::Routes { format } => routes(&config, format, out, err),
+        Command::Probe => ask(&config, err),
+        Command::ConfigSchema => Ok(exit::FINE),
+    }
+}
+
+fn tell(problems: &[Problem], err: &mut dyn Write) -> io::Result<()> {
+    problems
+        .iter()
+        .try_for_each(|problem| writeln!(err, "{problem}"))
+}
+
+fn is_wrong(problems: &[Problem]) -> bool {
+    problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error)
+}
+
+fn check(
+    config: &Config,
+    known: &[Problem],
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let (schema, problems) = app::check(config);
+    tell(&problems, err)?;
+    writeln!(
+        out,
+        "{} services, {} methods, {} routes",
+        schema.files.services.len(),
+        schema.methods.len(),
+        schema.bindings.len()
+    )?;
+    let wrong = is_wrong(known) || is_wrong(&problems);
+    Ok(if wrong { exit::PROBLEM } else { exit::FINE })
+}
+
+fn routes(
+    config: &Config,
+    format: TableFormat,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let (schema, problems) = app::check(config);
+    tell(&problems, err)?;
+    let view = RoutesView::new(&schema);
+    match format {
+        TableFormat::Table => write!(out, "{view}")?,
+        TableFormat::Json => {
+            let text = serde_json::to_string_pretty(&view).map_err(io::Error::other)?;
+            writeln!(out, "{text}")?;
+        }
+    }
+    Ok(exit::FINE)
+}
+
+fn ask(config: &Config, err: &mut dyn Write) -> io::Result<u8> {
+    let Some(address) = config.admin.or(config.ops) else {
+        writeln!(err, "there is nobody to ask: `admin` and `ops` are off")?;
+        return Ok(exit::PROBLEM);
+    };
+    match probe::probe(address, PROBE_PATIENCE) {
+        Ok(()) => Ok(exit::FINE),
+        Err(why) => {
+            writeln!(err, "not ready: {why}")?;
+            Ok(exit::PROBLEM)
+        }
+    }
+}
+
+fn serve(config: Config, err: &mut dyn Write) -> io::Result<u8> {
+    // Both writers come to rest, with what is left, when this function ends.
+    let (stdout, _flush_stdout) = queue::start("stdout", QUEUED_BYTES, io::stdout())?;
+    let (stderr, _flush_stderr) = queue::start("stderr", QUEUED_BYTES, io::stderr())?;
+    let telemetry = config.telemetry;
+    if let Err(error) = diagnostics::init(telemetry.format, telemetry.level.as_str(), stderr) {
+        writeln!(err, "{error}")?;
+        return Ok(exit::CONFIG);
+    }
+    let access_log = telemetry
+        .access_log
+        .then(|| AccessLog::new(telemetry.format, stdout.clone()));
+    let patience = config.drain_timeout;
+    match start(config, access_log, &stdout) {
+        Ok(running) => {
+            wait(running, patience)?;
+            Ok(exit::FINE)
+        }
+        Err(error @ StartError::Listen { .. }) => {
+            writeln!(err, "error: {error}")?;
+            Ok(exit::UNAVAILABLE)
+        }
+        Err(error @ StartError::Thread(_)) => Err(io::Error::other(error)),
+    }
+}
+
+fn start(
+    config: Config,
+    access_log: Option<AccessLog>,
+    stdout: &Queue,
+) -> Result<Running, StartError> {
+    let bound = Gateway::bind(config, access_log)?;
+    for problem in bound.problems().iter() {
+        match problem.severity {
+            Severity::Error => tracing::error!("{problem}"),
+            Severity::Warning => tracing::warn!("{problem}"),
+        }
+    }
+    // The kernel takes connections from here on, and this line comes before any of their log.
+    stdout.push(listening(bound.addresses()).as_bytes());
+    bound.start()
+}
+
+/// The first line on stdout, for scripts that gave port 0.
+fn listening(addresses: Addresses) -> String {
+    let mut line = serde_json::json!({
+        "event": "listening",
+        "listen": addresses.listen.to_string(),
+    });
+    let others = [("admin", addresses.admin), ("ops", addresses.ops)];
+    for (name, address) in others {
+        if let (Some(address), Some(line)) = (address, line.as_object_mut()) {
+            line.insert(name.to_owned(), address.to_string().into());
+        }
+    }
+    format!("{line}\n")
+}
+
+/// Serves until a signal, then lets what is in flight end.
+fn wait(running: Running, patience: Duration) -> io::Result<()> {
+    let signal = task::local_runtime()?.block_on(app::signal::stop())?;
+    tracing::info!(signal, ?patience, "stopping");
+    if !running.shutdown(patience) {
+        tracing::warn!("what was still in flight was ended");
+    }
+    Ok(())
+}
