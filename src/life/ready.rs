@@ -123,7 +123,8 @@ mod tests {
         let ready = Ready::new();
         assert_eq!(ready.missing(), ["listening", "schema", "app"]);
         let first = ready.hold(Condition::App);
-        let second = ready.clone().hold(Condition::App);
+        let elsewhere = ready.clone();
+        let second = elsewhere.hold(Condition::App);
         drop(first);
         assert!(ready.holds(Condition::App));
         drop(second);

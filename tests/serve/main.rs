@@ -1,6 +1,11 @@
 //! The data port against clients that behave well and badly, byte by byte.
 
-#![allow(clippy::indexing_slicing, reason = "a failing test may panic")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing test may panic"
+)]
 
 mod http1;
 mod http2;

@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use h2::server::{self, Connection, SendResponse};
-use h2::{Reason, RecvStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
 use sidegate::life::task::TaskSet;
 use tokio::net::{TcpListener, TcpStream};
@@ -23,8 +23,7 @@ pub(crate) struct Incoming {
     pub(crate) head: http::request::Parts,
     pub(crate) body: RecvStream,
     pub(crate) respond: SendResponse<Bytes>,
-    /// Which connection it came on, from 0.
-    pub(crate) connection: usize,
+    pub(crate) shared: Rc<Shared>,
 }
 
 /// An application that listens until it is dropped.
@@ -41,8 +40,9 @@ pub(crate) struct Shared {
     pub(crate) connections: Cell<usize>,
     /// Calls that reached a handler.
     pub(crate) calls: Cell<usize>,
-    /// Calls whose stream was reset by the client, by reason.
-    pub(crate) resets: RefCell<Vec<Reason>>,
+    /// Calls that the client gave up, as [`Incoming::given_up`] saw them.
+    pub(crate) given_up: Cell<usize>,
+    changed: Notify,
     order: RefCell<Option<Order>>,
     generation: Cell<usize>,
     ordered: Notify,
@@ -98,6 +98,11 @@ impl App {
         }
     }
 
+    /// Waits until something holds; it is looked at whenever a call comes or is given up.
+    pub(crate) async fn until(&self, holds: impl Fn(&Shared) -> bool) {
+        self.shared.until(holds).await;
+    }
+
     pub(crate) fn order(&self, order: Order) {
         self.shared.order.replace(Some(order));
         self.shared.generation.set(self.shared.generation.get() + 1);
@@ -114,27 +119,14 @@ async fn accept(
 ) {
     while let Ok((socket, _)) = listener.accept().await {
         socket.set_nodelay(true).unwrap();
-        let number = shared.connections.get();
-        shared.connections.set(number + 1);
+        shared.connections.set(shared.connections.get() + 1);
         let Some(tasks) = tasks.upgrade() else { return };
-        let serving = serve(
-            socket,
-            limits,
-            number,
-            Rc::clone(&shared),
-            Rc::clone(&handler),
-        );
+        let serving = serve(socket, limits, Rc::clone(&shared), Rc::clone(&handler));
         tasks.spawn_local("connection", serving);
     }
 }
 
-async fn serve(
-    socket: TcpStream,
-    limits: Limits,
-    number: usize,
-    shared: Rc<Shared>,
-    handler: Handler,
-) {
+async fn serve(socket: TcpStream, limits: Limits, shared: Rc<Shared>, handler: Handler) {
     let calls = TaskSet::new();
     let shaking = server::Builder::new()
         .max_concurrent_streams(limits.streams)
@@ -152,6 +144,7 @@ async fn serve(
             Next::Call(incoming) => {
                 let (request, respond) = *incoming;
                 shared.calls.set(shared.calls.get() + 1);
+                shared.changed.notify_waiters();
                 let (head, body) = request.into_parts();
                 calls.spawn_local(
                     "call",
@@ -159,7 +152,7 @@ async fn serve(
                         head,
                         body,
                         respond,
-                        connection: number,
+                        shared: Rc::clone(&shared),
                     }),
                 );
             }
@@ -199,6 +192,31 @@ async fn next(
     .await
 }
 
+/// Counts a call that was given up.
+pub(crate) struct GivenUp(Rc<Shared>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.given_up.set(self.0.given_up.get() + 1);
+        self.0.changed.notify_waiters();
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    pub(crate) async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if holds(self) {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
 // === impl Incoming ===
 
 impl Incoming {
@@ -221,6 +239,26 @@ impl Incoming {
                 .unwrap();
         }
         Some(data)
+    }
+
+    /// Waits until the client gives the call up, and counts it.
+    pub(crate) async fn given_up(&mut self, stream: &mut SendStream<Bytes>) -> Reason {
+        let _told = self.count_on_drop();
+        let reason = poll_fn(|context| stream.poll_reset(context)).await;
+        reason.unwrap()
+    }
+
+    /// The same before anything was answered.
+    pub(crate) async fn given_up_unanswered(&mut self) -> Reason {
+        // The connection may end with the call.
+        let _told = self.count_on_drop();
+        let reason = poll_fn(|context| self.respond.poll_reset(context)).await;
+        reason.unwrap()
+    }
+
+    /// Counts the call as given up when this is dropped.
+    fn count_on_drop(&self) -> GivenUp {
+        GivenUp(Rc::clone(&self.shared))
     }
 
     /// Answers with messages and a status.

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use sidegate::schema::plan::MessageId;
 use sidegate::schema::policy::Policy;
 use sidegate::schema::{Idempotency, Method, MethodId, Schema, StreamKind};
 use sidegate::upstream::{Params, Target, Upstreams};
+use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 /// Keeps what was remembered of calls.
@@ -42,7 +44,11 @@ impl Client {
     }
 
     pub(crate) fn with(address: impl std::fmt::Display, change: impl Fn(&mut Params)) -> Self {
-        let mut params = Params::new(Target::parse(&format!("http://{address}")).unwrap());
+        Self::at(&format!("http://{address}"), change)
+    }
+
+    pub(crate) fn at(target: &str, change: impl Fn(&mut Params)) -> Self {
+        let mut params = Params::new(Target::parse(target).unwrap());
         change(&mut params);
         Self {
             upstreams: Upstreams::new(params),
@@ -121,6 +127,27 @@ pub(crate) async fn read(reply: &mut Reply) -> Result<(Vec<u8>, HeaderMap), Faul
 /// The next frame of a body.
 pub(crate) async fn next(body: &mut Body) -> Option<Result<http_body::Frame<Bytes>, Fault>> {
     poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
+}
+
+/// A request body that a test feeds, and the side it feeds it from.
+pub(crate) fn channel() -> (mpsc::Sender<Result<Bytes, Fault>>, Body) {
+    let (sender, receiver) = mpsc::channel(16);
+    (sender, Body::stream(Channel(receiver)))
+}
+
+struct Channel(mpsc::Receiver<Result<Bytes, Fault>>);
+
+impl http_body::Body for Channel {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Fault>>> {
+        let next = std::task::ready!(self.0.poll_recv(context));
+        Poll::Ready(next.map(|item| item.map(http_body::Frame::data)))
+    }
 }
 
 fn schema() -> Schema {

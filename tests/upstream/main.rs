@@ -1,7 +1,15 @@
 //! The upstream against an application of which every frame is decided here.
 
-#![allow(clippy::indexing_slicing, reason = "a failing test may panic")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing test may panic"
+)]
 
 mod app;
 mod basics;
 mod call;
+mod failures;
+mod sharing;
+mod timing;

@@ -351,11 +351,10 @@ mod tests {
     ];
 
     fn bad(row: &str) -> (Vec<u8>, usize) {
-        let at = row.find('«').unwrap();
-        let at = if row.contains("«»") {
-            at - row[..at].chars().last().unwrap().len_utf8()
-        } else {
-            at
+        let (before, after) = row.split_once('«').unwrap();
+        let at = match before.chars().last() {
+            Some(last) if after.starts_with('»') => before.len() - last.len_utf8(),
+            _ => before.len(),
         };
         (row.replace(['«', '»'], "").into_bytes(), at)
     }
