@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use support::case::{self, CaseFile, First};
+use support::case::{CaseFile, First, check};
 use support::client::Version;
 use support::schema::TestSchema;
 use support::target::{self, Setup};
@@ -64,7 +64,7 @@ fn every_row_makes_sense() {
             Ok((rows, schema)) => {
                 count += rows.len();
                 problems.extend(rows.iter().filter_map(|row| {
-                    let problem = case::sound(row, &schema).err()?;
+                    let problem = check::sound(row, &schema).err()?;
                     Some(format!("{name}: {}: {problem}", row.name))
                 }));
             }
@@ -160,7 +160,7 @@ async fn run_file(path: &Path) -> Result<(usize, Vec<String>), String> {
         .map(|(case, version)| async move {
             let over = if version == Version::H1 { "h1" } else { "h2" };
             let name = format!("{} ({over})", case.name);
-            (name, case::run(case, version, aim).await)
+            (name, check::run(case, version, aim).await)
         })
         .buffer_unordered(AT_ONCE)
         .collect()

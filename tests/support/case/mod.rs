@@ -2,7 +2,7 @@
 //! the client must get. `tests/cases/README.md` is the manual of the format.
 
 mod answers;
-mod check;
+pub(crate) mod check;
 mod expand;
 mod google;
 mod matching;
@@ -14,7 +14,6 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::support::client::Version;
-pub(crate) use check::{run, sound};
 
 /// One file of cases.
 #[derive(Debug, Deserialize)]

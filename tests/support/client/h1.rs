@@ -51,17 +51,57 @@ pub(super) async fn exchange(
     }
 }
 
+/// How the body of a request is told from what follows it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// All at once, its length announced (or there is none).
+    Whole,
+    /// In pieces, under a length that the row announces.
+    Announced,
+    Chunked,
+}
+
 async fn send(
     writer: &mut OwnedWriteHalf,
     gateway: SocketAddr,
     request: &Request,
     progress: &watch::Sender<Vec<u8>>,
 ) -> std::io::Result<()> {
+    let (head, framing) = head_of(gateway, request);
+    writer.write_all(head.as_bytes()).await?;
+    let chunked = framing == Framing::Chunked;
+    let mut ended = !chunked;
+    for step in &request.body {
+        match step {
+            // A chunk without bytes is the end of all chunks.
+            BodyStep::Send(bytes) if bytes.is_empty() => {}
+            BodyStep::Send(bytes) if !chunked => writer.write_all(bytes).await?,
+            BodyStep::Send(bytes) => {
+                let chunk = [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+                writer.write_all(&chunk).await?;
+            }
+            BodyStep::Read(text) => super::wait_for_text(progress, text).await,
+            BodyStep::AppHas(count) => super::wait_for_app(&request.stage, *count).await,
+            BodyStep::End if !ended => {
+                ended = true;
+                writer.write_all(LAST_CHUNK).await?;
+            }
+            BodyStep::End => {}
+            BodyStep::Leave | BodyStep::KeepOpen => return Ok(()),
+        }
+    }
+    if !ended {
+        writer.write_all(LAST_CHUNK).await?;
+    }
+    Ok(())
+}
+
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+fn head_of(gateway: SocketAddr, request: &Request) -> (String, Framing) {
     let has = |name: &str| {
-        request
-            .headers
-            .iter()
-            .any(|(key, _)| key.eq_ignore_ascii_case(name))
+        let mut names = request.headers.iter().map(|(name, _)| name);
+        names.any(|key| key.eq_ignore_ascii_case(name))
     };
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
     if !has("host") {
@@ -70,52 +110,29 @@ async fn send(
     for (name, value) in &request.headers {
         head += &format!("{name}: {value}\r\n");
     }
-    let whole = match request.body.as_slice() {
-        [] => Some(Bytes::new()),
-        [BodyStep::Send(bytes)] => Some(bytes.clone()),
+    let length = match request.body.as_slice() {
+        [] => Some(0),
+        [BodyStep::Send(bytes)] => Some(bytes.len()),
         _ => None,
     };
-    let framed = has("content-length") || has("transfer-encoding");
     let bodiless = matches!(
         request.method.as_str(),
         "GET" | "HEAD" | "DELETE" | "OPTIONS"
     );
-    match &whole {
-        Some(bytes) if !(framed || bytes.is_empty() && bodiless) => {
-            head += &format!("content-length: {}\r\n", bytes.len());
+    let framing = match length {
+        _ if has("content-length") => Framing::Announced,
+        Some(0) if bodiless => Framing::Whole,
+        Some(length) => {
+            head += &format!("content-length: {length}\r\n");
+            Framing::Whole
         }
-        None if !framed => head += "transfer-encoding: chunked\r\n",
-        _ => {}
-    }
+        None => {
+            head += "transfer-encoding: chunked\r\n";
+            Framing::Chunked
+        }
+    };
     head += "\r\n";
-    writer.write_all(head.as_bytes()).await?;
-    if let Some(bytes) = whole {
-        return writer.write_all(&bytes).await;
-    }
-    let chunked = !has("content-length");
-    let mut ended = false;
-    for step in &request.body {
-        match step {
-            BodyStep::Send(bytes) if !chunked => writer.write_all(bytes).await?,
-            BodyStep::Send(bytes) => {
-                let chunk = [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
-                writer.write_all(&chunk).await?;
-            }
-            BodyStep::Read(text) => super::wait_for_text(progress, text).await,
-            BodyStep::AppHas(count) => super::wait_for_app(&request.stage, *count).await,
-            BodyStep::End => {
-                ended = true;
-                if chunked {
-                    writer.write_all(b"0\r\n\r\n").await?;
-                }
-            }
-            BodyStep::Leave | BodyStep::KeepOpen => return Ok(()),
-        }
-    }
-    if chunked && !ended {
-        writer.write_all(b"0\r\n\r\n").await?;
-    }
-    Ok(())
+    (head, framing)
 }
 
 struct Reader {
@@ -253,9 +270,14 @@ async fn receive_body(
         }
         return Ok(());
     }
-    while reader.more().await? {
+    loop {
         let data = reader.unread.split().freeze();
-        take(answer, data);
+        if !data.is_empty() {
+            take(answer, data);
+        }
+        if !reader.more().await? {
+            break;
+        }
     }
     Err(
         "an answer of HTTP/1.1 that ends with its connection cannot be told from a cut one"
