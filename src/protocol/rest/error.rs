@@ -192,7 +192,18 @@ fn write(answer: &Answer, told: &Told) -> Response<Body> {
         ErrorShape::Problem => "application/problem+json",
         ErrorShape::Google | ErrorShape::Status | ErrorShape::GatewayV1 => "application/json",
     };
-    let body = told.body(answer.errors);
+    let mut body = told.body(answer.errors);
+    if answer.json.indent > 0 {
+        let mut indented = Vec::with_capacity(body.len() * 2);
+        if escape::indent(
+            &body,
+            usize::from(answer.json.indent),
+            usize::MAX,
+            &mut indented,
+        ) {
+            body = indented;
+        }
+    }
     let mut response = super::unary::json(body, answer.asked.head_only);
     *response.status_mut() = told.http;
     let headers = response.headers_mut();

@@ -263,9 +263,9 @@ impl Framed {
         broken: impl FnOnce() -> Fault,
     ) {
         let shape = match (self.framing.shape(), self.answer.errors) {
-            (StreamShape::Result, ErrorShape::GatewayV1) => ErrorShape::GatewayV1,
-            (StreamShape::Result, _) => ErrorShape::Status,
-            (StreamShape::Array | StreamShape::Ndjson | StreamShape::Sse, _) => ErrorShape::Google,
+            // grpc-gateway's second version has a status in its lines, whatever else is asked.
+            (StreamShape::Result, ErrorShape::Google) => ErrorShape::Status,
+            (_, shape) => shape,
         };
         if let Some(last) = self.framing.failure(&told.in_band(shape)) {
             self.ready.push_back(Ok(Frame::data(last.into())));

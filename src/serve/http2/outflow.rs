@@ -96,11 +96,21 @@ async fn send_body(
             }
             Some(Err(fault)) => {
                 tracing::debug!(%fault, "an answer broke off");
+                flush().await;
                 stream.send_reset(Reason::INTERNAL_ERROR);
                 return Err(Gone);
             }
             None => return stream.send_data(Bytes::new(), true).map_err(|_over| Gone),
         }
+    }
+}
+
+/// Lets the connection write what it was given: a reset takes back what has not left yet, and the
+/// client shall have the head and every message that went before. The connection's task was woken
+/// by them and comes before this one in the queue.
+async fn flush() {
+    for _ in 0..2 {
+        tokio::task::yield_now().await;
     }
 }
 
