@@ -8,9 +8,14 @@
 //!
 //! It takes the flags of `sidegate serve`. The bookstore takes a free port and offers reflection;
 //! the gateway reads `proto/` when it is started where that is, and asks the bookstore otherwise.
+//!
+//! With `--smoke` it takes free ports instead, prints a transcript of calls and ends; the exit
+//! code says whether all of them were answered as they should be.
 
 #[path = "../bookstore/mod.rs"]
 mod bookstore;
+#[path = "smoke.rs"]
+mod smoke;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -25,6 +30,12 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 fn main() -> Result<ExitCode, Failure> {
+    if std::env::args()
+        .skip(1)
+        .any(|argument| argument == "--smoke")
+    {
+        return show();
+    }
     let mut args = match Args::parse(std::env::args_os()) {
         Ok(args) => args,
         Err(stop) => {
@@ -47,6 +58,16 @@ fn main() -> Result<ExitCode, Failure> {
     drop(stop);
     app.join().map_err(|_panic| "the bookstore panicked")??;
     Ok(ExitCode::from(code))
+}
+
+#[tokio::main]
+async fn show() -> Result<ExitCode, Failure> {
+    // Where nobody reads the transcript, its checks still count.
+    let say = |line: &str| drop(writeln!(io::stdout(), "{line}"));
+    match smoke::run(say).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error.to_string().into()),
+    }
 }
 
 /// What ends the program early.

@@ -123,7 +123,7 @@ impl Shard {
         self.count_call(record, ended);
         let counters = &self.metrics.counters;
         if record.unknown_fields > 0 {
-            counters.unknown_fields.add(record.unknown_fields.into());
+            counters.unknown_fields.add(record.unknown_fields);
         }
         if record.metadata_dropped > 0 {
             counters
