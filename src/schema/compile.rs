@@ -1,4 +1,28 @@
-//! From descriptors and rules to a [`Schema`](super::Schema): [`compile`].
+//! From descriptors and rules to a [`Schema`]: [`compile`].
+//!
+//! Three passes over the files: the first names every type, the second resolves every field and
+//! method, and when all types are complete the rules are bound and routed. Each pass goes on with
+//! what is sound and reports the rest.
+//!
+//! ```
+//! use prost::Message;
+//! use sidegate::schema::compile::{Input, Services, SourceFile, compile};
+//! use sidegate::schema::descriptor::FileDescriptorProto;
+//!
+//! let file = FileDescriptorProto {
+//!     name: Some("a.proto".to_owned()),
+//!     dependency: vec!["gone.proto".to_owned()],
+//!     ..FileDescriptorProto::default()
+//! };
+//! let file = SourceFile {
+//!     bytes: file.encode_to_vec().into(),
+//!     origin: "proto/a.proto".into(),
+//!     services: Services::All,
+//! };
+//! let (schema, problems) = compile(&Input { files: vec![file], ..Input::default() });
+//! assert_eq!(schema.files.files.len(), 1);
+//! assert!(problems[0].to_string().contains("import `gone.proto` is not loaded"));
+//! ```
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;

@@ -69,23 +69,25 @@ impl Loaded {
     }
 }
 
-/// Reads all files, in order, and gives each that is sound to `each`. Of two files with one name the later one counts.
+/// Reads all files, in order, and gives each that is sound to `each`. Of two files with one name
+/// the later one counts, and nobody asks whether the other was sound.
 pub(super) fn load(
     files: &[SourceFile],
     problems: &mut Vec<Problem>,
     mut each: impl FnMut(&Loaded, &FileDescriptorProto, &mut Vec<Problem>),
 ) -> Vec<Loaded> {
-    let mut latest: FxHashMap<String, usize> = FxHashMap::default();
-    for (at, file) in files.iter().enumerate() {
-        // What cannot be decoded is reported below.
-        if let Ok(NameOnly { name: Some(name) }) = NameOnly::decode(file.bytes.clone()) {
-            latest.insert(name, at);
-        }
+    let names: Vec<Option<String>> = files.iter().map(name_of).collect();
+    let mut latest: FxHashMap<&str, usize> = FxHashMap::default();
+    for (at, name) in names.iter().enumerate() {
+        latest.extend(name.as_deref().map(|name| (name, at)));
     }
     let mut loaded = Vec::new();
-    for (at, file) in files.iter().enumerate() {
-        match read(file, problems) {
-            Ok((_, proto)) if latest.get(proto.name()).is_some_and(|other| *other != at) => {}
+    for (at, (file, name)) in files.iter().zip(&names).enumerate() {
+        let last = name.as_deref().and_then(|name| latest.get(name));
+        if last.is_some_and(|last| *last != at) {
+            continue;
+        }
+        match read(file, name.as_deref().unwrap_or_default(), problems) {
             Ok((mut file, proto)) => {
                 let Ok(index) = u32::try_from(loaded.len()) else {
                     break;
@@ -112,23 +114,24 @@ fn quoted(name: &str) -> String {
     format!("`{}`", name::show(name))
 }
 
+/// The name of a file, even of one that cannot be decoded beyond it.
+fn name_of(file: &SourceFile) -> Option<String> {
+    NameOnly::decode(file.bytes.clone()).ok()?.name
+}
+
 fn read(
     file: &SourceFile,
+    name: &str,
     problems: &mut Vec<Problem>,
 ) -> Result<(Loaded, FileDescriptorProto), Box<Problem>> {
+    let mut places = Places::new(shown(&file.origin, name));
     let mut proto = FileDescriptorProto::decode(file.bytes.clone()).map_err(|error| {
-        let mut places = Places::new(Arc::clone(&file.origin));
-        if let Ok(NameOnly { name: Some(name) }) = NameOnly::decode(file.bytes.clone()) {
-            places = Places::new(shown(&file.origin, &name));
-        }
         Problem::error(
             places.whole(),
             format!("the descriptor cannot be decoded: {error}"),
         )
         .with_help("write the descriptor anew with protoc or buf")
     })?;
-    let name = proto.name.clone().unwrap_or_default();
-    let mut places = Places::new(shown(&file.origin, &name));
     places.set_info(proto.source_code_info.take());
     if name.is_empty() {
         return Err(Box::new(Problem::error(

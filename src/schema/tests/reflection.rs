@@ -1,9 +1,11 @@
 //! What reflection asks a schema for, and the schema's digest.
 
+use prost::Message;
+
 use super::{input, schema, source_files};
 use crate::schema::Schema;
 use crate::schema::compile::{AutoMapping, Input, RuleFile, compile};
-use crate::schema::descriptor::HttpRule;
+use crate::schema::descriptor::{FileDescriptorProto, HttpRule};
 use crate::schema::policy::{Policies, Policy};
 use crate::schema::problem::Location;
 
@@ -78,6 +80,16 @@ fn of_two_files_with_one_name_the_later_counts() {
     let two = "syntax = \"proto3\"; message Two {}";
     let mut files = source_files(&[("a.proto", one)]);
     files.extend(source_files(&[("a.proto", two)]));
+    // What is replaced need not be sound.
+    let mut future = files[0].clone();
+    let edition = FileDescriptorProto {
+        edition: Some(7777),
+        syntax: Some("editions".to_owned()),
+        name: Some("a.proto".to_owned()),
+        ..FileDescriptorProto::default()
+    };
+    future.bytes = edition.encode_to_vec().into();
+    files.insert(0, future);
     let (schema, problems) = compile(&Input {
         files,
         ..Input::default()
