@@ -1,8 +1,10 @@
 //! Tests of the codec as a whole, and the schema they share.
 
+mod assemble;
 mod bind;
 mod cases;
 mod differential;
+mod generate;
 mod json_to_wire;
 mod limits;
 mod random;
