@@ -42,12 +42,21 @@ pub(super) async fn call(
         out: None,
     };
     let reads_whole = !steps.iter().any(Step::reads);
-    if reads_whole && !matches!(steps.first(), Some(step) if step.ends()) {
+    let at_once = matches!(
+        steps.first(),
+        Some(Step::Reset(_) | Step::GoAway(_) | Step::Stall)
+    );
+    if reads_whole && !at_once {
         actor.receive_end().await;
     }
     for step in &steps {
         if let Err(complaint) = actor.step(step, &go_away).await {
-            stage.note(call, |seen| seen.complaints.push(complaint));
+            // Whoever is cancelled cannot do what else its script says.
+            stage.note(call, |seen| {
+                if !seen.cancelled {
+                    seen.complaints.push(complaint);
+                }
+            });
             return;
         }
     }
