@@ -22,6 +22,9 @@ use crate::protocol::Respond;
 use crate::protocol::reader::{Messages, no_status};
 use crate::schema::policy::{ErrorShape, StreamShape};
 
+/// A server-sent comment, which every client skips.
+const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
 /// Answers a call whose answer is a stream.
 pub(super) struct Streaming {
     answer: Answer,
@@ -185,8 +188,10 @@ fn begin(
             keep_alive,
             ended: false,
         };
-        if let Some(step) = first {
-            body.take(step);
+        match first {
+            Some(step) => body.take(step),
+            // An early head leaves at once only if something follows it.
+            None => body.ready.push_back(Ok(Frame::data(COMMENT))),
         }
         *response.body_mut() = Body::raw(body);
     }
@@ -325,7 +330,7 @@ impl http_body::Body for Framed {
                     };
                     ready!(interval.poll_tick(context));
                     this.ready
-                        .push_back(Ok(Frame::data(Bytes::from_static(b":\n\n"))));
+                        .push_back(Ok(Frame::data(COMMENT)));
                 }
             }
         }
