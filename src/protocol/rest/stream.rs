@@ -329,8 +329,7 @@ impl http_body::Body for Framed {
                         return Poll::Pending;
                     };
                     ready!(interval.poll_tick(context));
-                    this.ready
-                        .push_back(Ok(Frame::data(COMMENT)));
+                    this.ready.push_back(Ok(Frame::data(COMMENT)));
                 }
             }
         }

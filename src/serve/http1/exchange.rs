@@ -23,8 +23,6 @@ pub(super) struct Exchange {
     phase: Cell<Phase>,
     /// Whether the client has closed its side while an answer was made.
     half_closed: Cell<bool>,
-    /// Whether an answer of unknown length is on its way.
-    streaming: Cell<bool>,
     /// Whether the client knows the end of an answer only by the end of the connection.
     until_close: Cell<bool>,
     /// A request body that nobody wants.
@@ -64,7 +62,6 @@ impl Exchange {
             socket,
             phase: Cell::new(Phase::Head(at)),
             half_closed: Cell::new(false),
-            streaming: Cell::new(false),
             until_close: Cell::new(false),
             leftover: RefCell::new(None),
             task: RefCell::new(None),
@@ -105,8 +102,7 @@ impl Exchange {
     }
 
     /// The head of the answer is there.
-    pub(super) fn answer(&self, streaming: bool, until_close: bool) {
-        self.streaming.set(streaming);
+    pub(super) fn answer(&self, until_close: bool) {
         self.until_close.set(until_close);
         if self.half_closed.get() {
             self.wake();
@@ -116,7 +112,6 @@ impl Exchange {
     /// The answer is out.
     pub(super) fn end(&self) {
         self.phase.set(Phase::Idle(Instant::now()));
-        self.streaming.set(false);
         self.until_close.set(false);
         self.wake();
     }
@@ -125,15 +120,16 @@ impl Exchange {
         matches!(self.phase.get(), Phase::Busy)
     }
 
-    /// The client has closed its side while an answer is made: it may still read one, but a
-    /// stream that nobody may be reading is not kept up.
+    /// The client has closed its side while an answer is made. It might still read one, but a
+    /// client that left looks the same until something is written to it; so it counts as gone, as
+    /// it does with most servers, and the app hears of it at once (E6).
     pub(super) fn half_close(&self) {
         self.half_closed.set(true);
         self.wake();
     }
 
     pub(super) fn client_is_gone(&self) -> bool {
-        self.half_closed.get() && self.streaming.get()
+        self.half_closed.get()
     }
 
     pub(super) fn ends_with_connection(&self) -> bool {

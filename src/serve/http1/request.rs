@@ -51,7 +51,7 @@ pub(super) async fn answer(
         response.headers_mut().insert(CONNECTION, value);
     }
     let streaming = response.body().size_hint().exact().is_none();
-    exchange.answer(streaming, streaming && version == Version::HTTP_10);
+    exchange.answer(streaming && version == Version::HTTP_10);
     response.map(|body| ResponseBody::new(body, exchange))
 }
 
