@@ -6,6 +6,7 @@ use prost_types::FileDescriptorProto;
 use protox::file::{FileResolver, GoogleFileResolver};
 
 use super::proto_dir;
+use crate::schema::builtin;
 use crate::schema::compile::SourceFile;
 
 /// A file of `google/protobuf`, by its import name.
@@ -15,6 +16,11 @@ pub(super) fn google(name: &str) -> Option<FileDescriptorProto> {
     }
     let file = GoogleFileResolver::new().open_file(name).ok()?;
     Some(file.into())
+}
+
+/// Whether there is a file of this name in memory.
+pub(super) fn is_known(name: &str) -> bool {
+    builtin::find(name).is_some() || google(name).is_some()
 }
 
 /// How a file from memory is named to the user.

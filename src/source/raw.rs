@@ -1,5 +1,5 @@
 //! Descriptor files as bytes: cut out of a set and read just far enough to know their names and
-//! imports. Nothing is decoded and encoded again, so nothing unknown in them is ever lost.
+//! imports and what they declare. Nothing is decoded and encoded again, so nothing unknown in them is ever lost.
 
 use bytes::Bytes;
 use prost::Message;
@@ -55,4 +55,73 @@ pub(super) fn files_of(set: &Bytes) -> Result<Vec<Bytes>, String> {
         }
     }
     Ok(files)
+}
+
+/// The names that a file declares outside of messages.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Declared {
+    #[prost(string, tag = "2")]
+    package: String,
+    #[prost(message, repeated, tag = "4")]
+    messages: Vec<Named>,
+    #[prost(message, repeated, tag = "5")]
+    enums: Vec<Named>,
+    #[prost(message, repeated, tag = "6")]
+    services: Vec<Named>,
+    #[prost(message, repeated, tag = "7")]
+    extensions: Vec<Named>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Named {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+/// Reads what an encoded file declares.
+pub(super) fn declared(file: &[u8]) -> Result<Declared, String> {
+    Declared::decode(file).map_err(|error| error.to_string())
+}
+
+impl Declared {
+    /// Full names of everything.
+    pub(super) fn symbols(&self) -> Vec<String> {
+        let all = [
+            &self.messages,
+            &self.enums,
+            &self.services,
+            &self.extensions,
+        ];
+        all.into_iter()
+            .flat_map(|named| self.full_names(named))
+            .collect()
+    }
+
+    /// Full names of the services.
+    pub(super) fn services(&self) -> impl Iterator<Item = String> {
+        self.full_names(&self.services)
+    }
+
+    fn full_names(&self, named: &[Named]) -> impl Iterator<Item = String> {
+        named
+            .iter()
+            .map(|Named { name }| match self.package.as_str() {
+                "" => name.clone(),
+                package => format!("{package}.{name}"),
+            })
+    }
+}
+
+/// Whether a file has a name and nothing else.
+pub(super) fn is_placeholder(file: &[u8]) -> bool {
+    let mut rest = file;
+    while !rest.is_empty() {
+        let Ok((number @ 1, wire_type)) = decode_key(&mut rest) else {
+            return false;
+        };
+        if skip_field(wire_type, number, &mut rest, DecodeContext::default()).is_err() {
+            return false;
+        }
+    }
+    true
 }

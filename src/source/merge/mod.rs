@@ -8,9 +8,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use prost::Message;
-
 use super::{Loaded, known, raw};
 use crate::schema::compile::{Services, SourceFile};
 use crate::schema::problem::{Location, Problem};
@@ -87,8 +84,7 @@ struct Entry {
 
 impl Entry {
     fn read(file: SourceFile) -> Result<Self, Box<Problem>> {
-        let declared = Declared::decode(file.bytes.clone()).map_err(|error| error.to_string());
-        let read = raw::head(&file.bytes).and_then(|head| Ok((head, declared?)));
+        let read = raw::head(&file.bytes).and_then(|head| Ok((head, raw::declared(&file.bytes)?)));
         match read {
             Ok((head, declared)) => Ok(Self {
                 name: Arc::from(head.name),
@@ -225,46 +221,6 @@ impl Merging {
             }
         }
         order
-    }
-}
-
-/// The names that a file declares.
-#[derive(Clone, PartialEq, Message)]
-struct Declared {
-    #[prost(string, tag = "2")]
-    package: String,
-    #[prost(message, repeated, tag = "4")]
-    messages: Vec<Named>,
-    #[prost(message, repeated, tag = "5")]
-    enums: Vec<Named>,
-    #[prost(message, repeated, tag = "6")]
-    services: Vec<Named>,
-    #[prost(message, repeated, tag = "7")]
-    extensions: Vec<Named>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Named {
-    #[prost(bytes = "bytes", tag = "1")]
-    name: Bytes,
-}
-
-impl Declared {
-    fn symbols(&self) -> Vec<String> {
-        let all = [
-            &self.messages,
-            &self.enums,
-            &self.services,
-            &self.extensions,
-        ];
-        let names = all.into_iter().flatten();
-        let names = names.map(|named| String::from_utf8_lossy(&named.name));
-        names
-            .map(|name| match self.package.as_str() {
-                "" => name.into_owned(),
-                package => format!("{package}.{name}"),
-            })
-            .collect()
     }
 }
 

@@ -1,5 +1,8 @@
 //! Which file counts when several sources bring one.
 
+use bytes::Bytes;
+use prost::Message;
+
 use super::*;
 use crate::schema::descriptor::{DescriptorProto, FileDescriptorProto, ServiceDescriptorProto};
 

@@ -175,9 +175,9 @@ fn files_are_read_from_disk() {
             .message
             .starts_with("cannot be read: no such file")
     );
-    std::fs::write(&path, b"\xff").unwrap();
+    fs::write(&path, b"\xff").unwrap();
     assert_eq!(load(&path).1[0].message, "the file is not UTF-8");
-    std::fs::write(&path, "http: {rules: [{selector: p.S.M, get: /a}]}").unwrap();
+    fs::write(&path, "http: {rules: [{selector: p.S.M, get: /a}]}").unwrap();
     let (file, problems) = load(&path);
     assert_eq!((file.rules.len(), problems.len()), (1, 0));
 }
