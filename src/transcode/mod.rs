@@ -23,6 +23,7 @@ pub mod detail;
 pub mod escape;
 pub mod json_to_wire;
 mod known;
+pub mod mask;
 mod names;
 mod number;
 mod proto;

@@ -6,13 +6,14 @@ use http::header::{ACCEPT, TE};
 use http::request::Parts;
 use http::{Method, Version};
 
-use crate::call::Record;
+use crate::call::{Fault, Record};
 use crate::protocol::Incoming;
 use crate::schema::Schema;
 use crate::schema::binding::{Binding, FieldStep};
 use crate::schema::plan::MessageId;
 use crate::schema::policy::{Enums, ErrorShape, JsonOptions, Policy};
 use crate::transcode::bind::{AltForm, System};
+use crate::transcode::mask::Mask;
 
 /// What every part of an answer needs to know.
 #[derive(Debug)]
@@ -27,12 +28,18 @@ pub(super) struct Answer {
     /// The message type of the answer and the one field of it that is the body, once routed.
     pub(super) output: Option<(MessageId, Option<FieldStep>)>,
     pub(super) asked: Asked,
+    /// Which fields are wanted; all if none.
+    pub(super) mask: Option<Mask>,
     /// HTTP/2, where trailers need no announcement.
     pub(super) http2: bool,
     pub(super) reason_header: bool,
 }
 
 /// What the client asked of the answer besides its content.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "four independent wishes, each read by name"
+)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     /// HEAD: everything but the body.
@@ -41,6 +48,8 @@ pub(super) struct Asked {
     pub(super) trailers: bool,
     /// `alt=sse`.
     pub(super) sse: bool,
+    /// `alt=proto`: the message as it is on the wire.
+    pub(super) proto: bool,
 }
 
 impl Answer {
@@ -53,10 +62,12 @@ impl Answer {
             json: policy.json,
             errors: error_shape(head, &policy),
             output: None,
+            mask: None,
             asked: Asked {
                 head_only: head.method == Method::HEAD,
                 trailers: te.is_some_and(|te| mentions(te.as_bytes(), b"trailers")),
                 sse: false,
+                proto: false,
             },
             http2: head.version == Version::HTTP_2,
             record: incoming.record.clone(),
@@ -77,9 +88,10 @@ impl Answer {
     }
 
     /// What the request's system parameters say about the answer (B8).
-    pub(super) fn system(&mut self, system: &System) {
+    pub(super) fn system(&mut self, head: &Parts, system: &System) -> Result<(), Fault> {
         if let Some(alt) = system.alt {
             self.asked.sse = alt.form == AltForm::Sse;
+            self.asked.proto = alt.form == AltForm::Proto;
             if alt.enum_numbers {
                 self.json.enums = Enums::Number;
             }
@@ -89,6 +101,17 @@ impl Answer {
             Some(false) => self.json.indent = 0,
             None => {}
         }
+        let header = head
+            .headers
+            .get("x-goog-fieldmask")
+            .and_then(|value| value.to_str().ok());
+        if let (Some(wanted), Some((message, _))) =
+            (system.fields.as_deref().or(header), self.output)
+        {
+            self.mask = Mask::parse(&self.schema.tables, message, wanted)
+                .map_err(|error| Fault::invalid("BAD_FIELDS", format!("fields: {error}")))?;
+        }
+        Ok(())
     }
 }
 

@@ -194,7 +194,13 @@ fn route(incoming: &Incoming, answer: &mut Answer) -> Result<Found, Fault> {
     let timeouts = &method.policy.timeouts;
     let deadline = timeout::deadline(incoming.now, timeouts, method.kind, asked, true);
     let bound = bind_target(schema, binding, &found, incoming, &method.policy)?;
-    answer.system(&bound.system);
+    answer.system(&incoming.head, &bound.system)?;
+    if answer.asked.proto && method.kind.server_streams() {
+        return Err(Fault::invalid(
+            "BAD_ALT",
+            "alt: a stream has no form as one protobuf message",
+        ));
+    }
     media::check_request(&incoming.head.headers, &incoming.body, binding)?;
     let policy = Arc::clone(&method.policy);
     Ok(Found::Route(Box::new(Routed {

@@ -1,5 +1,6 @@
 //! Answers with one message: the status is chosen after the trailers.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::pin::Pin;
 
@@ -106,10 +107,7 @@ fn success(answer: &Answer, whole: Whole) -> Result<Response<Body>, Fault> {
     let mut response = if bodiless {
         Response::new(Body::empty())
     } else {
-        json(
-            to_json(answer, &message, answer.json.indent)?,
-            answer.asked.head_only,
-        )
+        content(answer, &message)?
     };
     *response.status_mut() = http;
     let prefix = answer.policy.rest.metadata_prefix.as_deref();
@@ -119,6 +117,37 @@ fn success(answer: &Answer, whole: Whole) -> Result<Response<Body>, Fault> {
     record.messages_out = 1;
     record.code = Some(Code::Ok);
     Ok(response)
+}
+
+/// The answer's body in the form that was asked for.
+fn content(answer: &Answer, message: &[u8]) -> Result<Response<Body>, Fault> {
+    if !answer.asked.proto {
+        let body = to_json(answer, message, answer.json.indent)?;
+        return Ok(json(body, answer.asked.head_only));
+    }
+    let mut response = json(prune(answer, message)?.into_owned(), answer.asked.head_only);
+    let protobuf = HeaderValue::from_static("application/x-protobuf");
+    response.headers_mut().insert(CONTENT_TYPE, protobuf);
+    Ok(response)
+}
+
+/// What the client wants of a message (B8).
+fn prune<'m>(answer: &Answer, message: &'m [u8]) -> Result<Cow<'m, [u8]>, Fault> {
+    let Some(mask) = &answer.mask else {
+        return Ok(Cow::Borrowed(message));
+    };
+    let mut pruned = Vec::with_capacity(message.len());
+    mask.prune(message, &mut pruned).map_err(bad_response)?;
+    Ok(Cow::Owned(pruned))
+}
+
+fn bad_response(error: impl std::fmt::Display) -> Fault {
+    Fault::upstream(
+        Code::Internal,
+        "BAD_RESPONSE",
+        "the response of the application cannot be written as JSON",
+    )
+    .with_cause(error)
 }
 
 /// One message of the answer as JSON.
@@ -147,17 +176,13 @@ pub(super) fn to_json(answer: &Answer, message: &[u8], indent: u8) -> Result<Vec
         limit,
     };
     let mut out = Vec::with_capacity(message.len().saturating_mul(2).min(limit));
-    match wire_to_json::transcode(&response, message, &mut out) {
+    let wanted = prune(answer, message)?;
+    match wire_to_json::transcode(&response, &wanted, &mut out) {
         Ok(written) => {
             answer.record.note().unknown_fields += written.unknown_fields;
             Ok(out)
         }
-        Err(error) => Err(Fault::upstream(
-            Code::Internal,
-            "BAD_RESPONSE",
-            "the response of the application cannot be written as JSON",
-        )
-        .with_cause(error)),
+        Err(error) => Err(bad_response(error)),
     }
 }
 
