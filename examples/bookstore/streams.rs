@@ -79,6 +79,9 @@ pub(crate) async fn import(
     Ok(response)
 }
 
+/// Words that name no book.
+const SMALL_TALK: [&str; 8] = ["and", "any", "for", "have", "please", "some", "the", "you"];
+
 /// The bookseller's side of a conversation: an answer for every message, as it comes.
 #[derive(Debug)]
 pub(crate) struct Replies {
@@ -112,7 +115,7 @@ impl Replies {
         }
         let words: Vec<&str> = said
             .split(|letter: char| !letter.is_alphanumeric())
-            .filter(|word| word.len() > 3)
+            .filter(|word| word.len() > 2 && !SMALL_TALK.contains(word))
             .collect();
         let mut books = self.store.books("")?;
         books.retain(|book| {

@@ -1,19 +1,21 @@
 //! The control thread: accepting, the watch over the app, the schema by reflection.
 
 use std::io;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::Addresses;
+use super::figures;
 use super::schemas::Schemas;
 use crate::admin;
 use crate::life::drain::Drain;
 use crate::life::ready::{Condition, Ready};
 use crate::life::task;
 use crate::serve::{self, Listener, MakeHandler, Workers};
+use crate::telemetry::metrics::Metrics;
 use crate::upstream::{self, Upstreams};
 
 /// Everything that the control thread takes over.
@@ -24,6 +26,7 @@ pub(super) struct Control {
     pub(super) make: MakeHandler,
     pub(super) upstream: upstream::Params,
     pub(super) schemas: Schemas,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) ready: Ready,
     pub(super) drain: Drain,
 }
@@ -90,6 +93,7 @@ impl Control {
                 return true;
             }
         };
+        figures::connections(&self.metrics, Arc::clone(workers.stats()));
         let _listening = self.ready.hold(Condition::Listening);
         drop(started.send(Ok(())));
         let _schema = task::spawn_local("schema", self.schemas.follow(upstreams, self.ready));

@@ -9,6 +9,7 @@
 //! app), one for the admin port. What they share is published whole.
 
 mod control;
+mod figures;
 mod schemas;
 pub mod signal;
 mod stack;
@@ -129,6 +130,10 @@ impl Bound {
         let addresses = self.addresses();
         let ready = Ready::new();
         let drain = Drain::new();
+        let metrics = Arc::clone(self.telemetry.metrics());
+        let (live, problems) = (self.schemas.live(), self.schemas.problems());
+        figures::schema(&metrics, Arc::clone(live), Arc::clone(problems));
+        figures::readiness(&metrics, ready.clone());
         let view = self.config.view();
         let admin = self
             .admin
@@ -156,6 +161,7 @@ impl Bound {
             make,
             upstream: self.config.upstream.clone(),
             schemas: self.schemas,
+            metrics,
             ready,
             drain,
         };

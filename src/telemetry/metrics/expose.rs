@@ -3,6 +3,7 @@
 //! Only what was counted at least once is shown of methods and routes.
 
 use std::fmt::{self, Display, Write as _};
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::histogram::{BOUNDS, Summary};
@@ -20,6 +21,10 @@ pub fn page(metrics: &Metrics, dropped_lines: u64) -> String {
     calls(&mut page, metrics);
     routes(&mut page, metrics);
     gateway(&mut page, metrics, dropped_lines);
+    let figures = metrics.figures.lock();
+    for figure in figures.unwrap_or_else(PoisonError::into_inner).iter() {
+        (figure.0)(&mut page);
+    }
     process::expose(&mut page, metrics.since);
     page.0
 }
@@ -210,23 +215,13 @@ fn gateway(page: &mut Page, metrics: &Metrics, dropped_lines: u64) {
     page.family(
         name,
         "counter",
-        "Calls that the gateway itself ended, by reason.",
+        "Calls that a fault ended, by reason; APPLICATION is the application's own.",
     );
     by_word(
         page,
         name,
         "reason",
         sum_words(metrics, |cells| &cells.reasons),
-    );
-
-    let counters = &metrics.counters;
-    let name = "sidegate_schema_reloads_total";
-    page.family(name, "counter", "Schemas loaded, by result.");
-    page.sample(name, "{result=\"ok\"}", counters.schema_reloads.value());
-    page.sample(
-        name,
-        "{result=\"failed\"}",
-        counters.schema_reload_failures.value(),
     );
 
     for (name, kind, help, read) in SINGLES {
@@ -252,51 +247,33 @@ type Single = (
     &'static str,
     &'static str,
     &'static str,
-    fn(&Metrics) -> i128,
+    fn(&Metrics) -> u64,
 );
 
-const SINGLES: [Single; 7] = [
+const SINGLES: [Single; 4] = [
     (
         "sidegate_calls_in_flight",
         "gauge",
         "Calls that are under way.",
-        |metrics| metrics.calls_in_flight().into(),
+        |metrics| metrics.calls_in_flight(),
     ),
     (
-        "sidegate_connections_open",
-        "gauge",
-        "Connections from clients that are open.",
-        |metrics| metrics.counters.connections_open.value().into(),
-    ),
-    (
-        "sidegate_connections_total",
+        "sidegate_schema_loads_total",
         "counter",
-        "Connections from clients that were accepted.",
-        |metrics| metrics.counters.connections.value().into(),
-    ),
-    (
-        "sidegate_connections_refused_total",
-        "counter",
-        "Connections from clients that were turned away because there were too many.",
-        |metrics| metrics.counters.connections_refused.value().into(),
-    ),
-    (
-        "sidegate_problems",
-        "gauge",
-        "Problems of the schema and the configuration that are live.",
-        |metrics| metrics.counters.problems.value().into(),
+        "Schemas that were published, the first one included.",
+        |metrics| metrics.counters.schema_loads.value(),
     ),
     (
         "sidegate_unknown_fields_total",
         "counter",
         "Fields of responses that the schema does not know and JSON does not show.",
-        |metrics| metrics.counters.unknown_fields.value().into(),
+        |metrics| metrics.counters.unknown_fields.value(),
     ),
     (
         "sidegate_dropped_metadata_total",
         "counter",
         "Metadata values that gRPC cannot hold and that were left out.",
-        |metrics| metrics.counters.dropped_metadata.value().into(),
+        |metrics| metrics.counters.dropped_metadata.value(),
     ),
 ];
 

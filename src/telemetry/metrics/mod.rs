@@ -19,6 +19,7 @@ pub mod words;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -29,6 +30,7 @@ use crate::call::record::CallRecord;
 use crate::live::Live;
 use crate::schema::Schema;
 use counters::Counters;
+use expose::Page;
 use series::Sharded;
 use table::Table;
 use words::Words;
@@ -44,9 +46,14 @@ pub struct Metrics {
     table: Live<Table>,
     /// Held while a schema is adopted, so that two of them follow each other.
     adopting: Mutex<()>,
+    /// Figures that others keep; asked for when the page is.
+    figures: Mutex<Vec<Figure>>,
     /// When the process began to count, by the calendar.
     since: SystemTime,
 }
+
+/// Writes figures that somebody else keeps.
+struct Figure(Box<dyn Fn(&mut Page) + Send + Sync>);
 
 /// What one worker counts whatever the method is.
 #[derive(Debug, Default)]
@@ -76,6 +83,7 @@ impl Metrics {
             workers: Sharded::new(shards),
             table: Live::new(Table::empty(shards)),
             adopting: Mutex::new(()),
+            figures: Mutex::new(Vec::new()),
             since: (clock.wall)(),
         }
     }
@@ -86,6 +94,14 @@ impl Metrics {
         let _one_at_a_time = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
         let table = Table::after(&self.table.load(), schema, self.shards);
         self.table.publish(table);
+        self.counters.schema_loads.add(1);
+    }
+
+    /// Shows figures that somebody else keeps: `figure` writes them whenever the page is asked
+    /// for, on the admin thread, and must not wait for anything.
+    pub fn show(&self, figure: impl Fn(&mut Page) + Send + Sync + 'static) {
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.push(Figure(Box::new(figure)));
     }
 
     /// A way to count for one more worker; they share when there are more than was said.
@@ -106,6 +122,12 @@ impl Metrics {
             started += cells.started.load(Ordering::Acquire);
         }
         u64::saturating_sub(started, finished)
+    }
+}
+
+impl fmt::Debug for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Figure").finish_non_exhaustive()
     }
 }
 

@@ -232,8 +232,8 @@ fn calls_are_in_flight_until_their_record_is_dropped() {
 #[test]
 fn the_page_is_well_formed() {
     let metrics = metrics(1);
-    metrics.counters.schema_reload_failures.increment();
-    metrics.counters.connections_open.change(-1);
+    metrics.adopt(&tests::schema(BOOKS));
+    metrics.show(|page| page.single("connections_open", "gauge", "Open ones.", 3));
     let page = expose::page(&metrics, 7);
     let mut families = std::collections::BTreeSet::new();
     for line in page.lines() {
@@ -244,8 +244,8 @@ fn the_page_is_well_formed() {
             assert!(value.parse::<f64>().is_ok(), "{line}");
         }
     }
-    assert!(page.contains("\nsidegate_schema_reloads_total{result=\"failed\"} 1\n"));
-    assert!(page.contains("\nsidegate_connections_open -1\n"));
+    assert!(page.contains("\nsidegate_schema_loads_total 1\n"));
+    assert!(page.contains("\nconnections_open 3\n"));
     assert!(page.contains("\nsidegate_access_log_dropped_lines_total 7\n"));
     assert!(page.contains("\nprocess_start_time_seconds 0\n"));
     assert!(page.contains("\nprocess_resident_memory_bytes "));

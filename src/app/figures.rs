@@ -1,0 +1,107 @@
+//! Figures that other parts keep, on the page of metrics: connections, the schema, readiness.
+
+use std::sync::Arc;
+
+use crate::life::ready::{Condition, Ready};
+use crate::live::Live;
+use crate::schema::Schema;
+use crate::schema::problem::{Problem, Severity};
+use crate::serve::Stats;
+use crate::telemetry::metrics::Metrics;
+
+/// Shows what became of connections.
+pub(super) fn connections(metrics: &Metrics, stats: Arc<Stats>) {
+    metrics.show(move |page| {
+        page.single(
+            "sidegate_connections_open",
+            "gauge",
+            "Connections from clients that are open.",
+            stats.open(),
+        );
+        for (name, help, value) in [
+            (
+                "sidegate_connections_total",
+                "Connections from clients that were served.",
+                stats.accepted(),
+            ),
+            (
+                "sidegate_connections_refused_total",
+                "Connections that were closed at once because there were too many.",
+                stats.refused(),
+            ),
+            (
+                "sidegate_connections_abusive_total",
+                "Connections that were closed because their client misused them.",
+                stats.abusive(),
+            ),
+            (
+                "sidegate_connections_timed_out_total",
+                "Connections that were closed because their client was too slow.",
+                stats.timed_out(),
+            ),
+            (
+                "sidegate_accept_errors_total",
+                "Failures to accept a connection.",
+                stats.accept_errors(),
+            ),
+            (
+                "sidegate_panics_total",
+                "Calls that ended in a bug of the gateway.",
+                stats.panics(),
+            ),
+        ] {
+            page.single(name, "counter", help, value);
+        }
+    });
+}
+
+/// Shows what is live and what is wrong with it.
+pub(super) fn schema(
+    metrics: &Metrics,
+    live: Arc<Live<Schema>>,
+    problems: Arc<Live<Vec<Problem>>>,
+) {
+    metrics.show(move |page| {
+        let schema = live.load();
+        for (name, help, value) in [
+            (
+                "sidegate_schema_methods",
+                "Methods that are served.",
+                schema.methods.len(),
+            ),
+            (
+                "sidegate_schema_routes",
+                "REST routes, those in conflict included.",
+                schema.bindings.len(),
+            ),
+        ] {
+            page.single(name, "gauge", help, value);
+        }
+        let problems = problems.load();
+        let name = "sidegate_schema_problems";
+        page.family(name, "gauge", "Problems of the schema that is live.");
+        for (severity, label) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
+            let count = problems.iter().filter(|one| one.severity == severity);
+            page.sample(
+                name,
+                format_args!("{{severity=\"{label}\"}}"),
+                count.count(),
+            );
+        }
+    });
+}
+
+/// Shows which conditions of readiness hold.
+pub(super) fn readiness(metrics: &Metrics, ready: Ready) {
+    metrics.show(move |page| {
+        let name = "sidegate_ready";
+        page.family(name, "gauge", "Whether a condition of readiness holds.");
+        for condition in Condition::ALL {
+            page.sample(
+                name,
+                format_args!("{{condition=\"{}\"}}", condition.name()),
+                u8::from(ready.holds(condition)),
+            );
+        }
+    });
+}
