@@ -82,7 +82,9 @@ pub fn bind(input: &Input<'_>) -> Result<Bound, Vec<Violation>> {
     if let Some(query) = input.query {
         binder.query(query);
     }
-    binder.bound.root.check_lists(&mut binder.violations);
+    let request = (input.tables, input.message);
+    let root = &binder.bound.root;
+    root.check_lists(request, "", &mut binder.violations);
     if !binder.violations.is_empty() {
         return Err(binder.violations);
     }

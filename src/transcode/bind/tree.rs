@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry as Place;
 
 use super::key::{Select, Step, nested};
 use super::text;
-use crate::schema::plan::{Cardinality, Field, Kind, Message, Tables};
+use crate::schema::plan::{Cardinality, Field, Kind, Message, MessageId, Tables};
 use crate::schema::policy::JsonOptions;
 use crate::transcode::Violation;
 use crate::transcode::json_to_wire::put_key;
@@ -255,31 +255,41 @@ impl Node {
     }
 
     /// Complains about lists of which an element is missing.
-    pub(super) fn check_lists(&self, violations: &mut Vec<Violation>) {
-        for slot in self.fields.values() {
+    pub(super) fn check_lists(
+        &self,
+        (tables, id): (&Tables, MessageId),
+        path: &str,
+        violations: &mut Vec<Violation>,
+    ) {
+        for (number, slot) in &self.fields {
+            let Some(field) = tables.message(id).by_number(*number) else {
+                continue;
+            };
+            let Some(inner) = nested(tables, field).map(|id| (tables, id)) else {
+                continue;
+            };
+            let dot = if path.is_empty() { "" } else { "." };
+            let path = format!("{path}{dot}{}", field.json_name);
             match slot {
-                Slot::Message { node, .. } => node.check_lists(violations),
+                Slot::Message { node, .. } => node.check_lists(inner, &path, violations),
                 Slot::List { elements, .. } => {
-                    let missing = (0..)
-                        .zip(elements.keys())
-                        .find(|(due, found)| due != *found);
-                    if let Some((due, found)) = missing {
+                    let mut due = 0..;
+                    let missing = elements.keys().find(|index| due.next() != Some(**index));
+                    if let Some(index) = missing {
                         violations.push(Violation {
-                            field: String::new(),
-                            description: format!(
-                                "the query names element [{found}] of a list but not [{due}]"
-                            ),
+                            field: path.clone(),
+                            description: format!("element {index} is given, but not all before it"),
                             offset: None,
                         });
                     }
                     for node in elements.values() {
-                        node.check_lists(violations);
+                        node.check_lists(inner, &path, violations);
                     }
                 }
                 Slot::Map(entries) => {
                     for entry in entries.values() {
                         if let Entry::Message(node) = entry {
-                            node.check_lists(violations);
+                            node.check_lists(inner, &path, violations);
                         }
                     }
                 }

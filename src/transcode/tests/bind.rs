@@ -50,11 +50,11 @@ fn path(text: &str) -> FieldPath {
     }
 }
 
-struct Case<'a> {
-    template: &'a str,
-    captures: &'a [&'a str],
-    body: &'a str,
-    query: &'a str,
+pub(super) struct Case<'a> {
+    pub(super) template: &'a str,
+    pub(super) captures: &'a [&'a str],
+    pub(super) body: &'a str,
+    pub(super) query: &'a str,
 }
 
 fn bound_with(case: &Case<'_>, rest: &RestOptions, json: &JsonOptions) -> Result<Bound, String> {
@@ -71,7 +71,7 @@ fn bound_with(case: &Case<'_>, rest: &RestOptions, json: &JsonOptions) -> Result
     .map_err(|violations| complaints(&violations))
 }
 
-fn bound(case: &Case<'_>) -> Result<Bound, String> {
+pub(super) fn bound(case: &Case<'_>) -> Result<Bound, String> {
     bound_with(case, &RestOptions::default(), &JsonOptions::default())
 }
 

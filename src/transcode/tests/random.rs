@@ -2,11 +2,13 @@
 
 use proptest::prelude::*;
 
+use super::bind::{Case, bound};
 use super::generate::{Entropy, wire};
 use super::{SCHEMA, message, step, to_json, to_wire};
 use crate::schema::binding::BodyTarget;
 use crate::schema::policy::{Defaults, JsonOptions, UnknownFields};
 use crate::transcode::bind::Bound;
+use crate::transcode::detail::details_to_json;
 
 const TYPES: [&str; 10] = [
     "Scalars",
@@ -82,6 +84,43 @@ proptest! {
         }
         let target = BodyTarget::Field(step("Request", "book"));
         drop(super::encode("Request", &target, &bound, &options, &json));
+    }
+
+    #[test]
+    fn random_queries_never_panic(
+        pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                "name", "book", "books", "labels", "shelf", "tags", "counts", "extra", "value",
+                "query", "like", "title", "author", ".", "[", "]", "=", "&", "0", "1", "-", "%41",
+                "%f", "+", "{\"a\":", "null}", "$alt", "json;", "\u{FC}", "1.5s", "color", "RED",
+            ]),
+            0..25,
+        ),
+        capture in ".{0,12}",
+    ) {
+        let query = pieces.concat();
+        for template in ["/v1/{name}", "/v1/{book.author.name=**}", "/v1/{limit}"] {
+            for body in ["", "*", "book"] {
+                let case = Case { template, captures: &[&capture], body, query: &query };
+                if let Ok(bound) = bound(&case) {
+                    prop_assert!(to_json("Request", &bound.wire).is_ok());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn random_details_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        let mut out = Vec::new();
+        let mut status = b"\x08\x05\x1a".to_vec();
+        status.push(bytes.len() as u8);
+        status.extend(&bytes);
+        for bytes in [&bytes, &status] {
+            if details_to_json(&SCHEMA.tables, bytes, 5, true, &mut out).is_some() {
+                prop_assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok());
+            }
+            out.clear();
+        }
     }
 
     #[test]
