@@ -1,19 +1,22 @@
 //! A data port whose handlers a test decides, and clients that see every byte.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
-use sidegate::call::{Body, LocalFuture};
+use sidegate::call::{Body, Fault, LocalFuture};
 use sidegate::life::drain::Drain;
 use sidegate::life::task::{self, Task};
 use sidegate::serve::{Handler, Listener, MakeHandler, Params, Stats, Workers};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// How long anything that has to happen may take before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -154,6 +157,60 @@ impl Drop for Watch {
         if self.1 {
             self.0.cancelled.fetch_add(1, Ordering::SeqCst);
         }
+    }
+}
+
+/// A body that a test feeds, and the side it feeds it from.
+pub(crate) fn channel() -> (mpsc::Sender<Result<Bytes, Fault>>, Fed) {
+    let (sender, receiver) = mpsc::channel(16);
+    (sender, Fed(receiver))
+}
+
+/// What becomes a fed body.
+pub(crate) struct Fed(mpsc::Receiver<Result<Bytes, Fault>>);
+
+impl Fed {
+    /// The body; it keeps something for as long as it lives.
+    pub(crate) fn holding<T: Unpin + 'static>(self, kept: T) -> Body {
+        Body::raw(Holding(self.0, kept))
+    }
+}
+
+struct Holding<T>(
+    mpsc::Receiver<Result<Bytes, Fault>>,
+    #[allow(dead_code, reason = "kept for its drop")] T,
+);
+
+impl<T: Unpin> http_body::Body for Holding<T> {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Fault>>> {
+        let next = std::task::ready!(self.0.poll_recv(context));
+        Poll::Ready(next.map(|item| item.map(http_body::Frame::data)))
+    }
+}
+
+/// A body that never ends and is always ready.
+pub(crate) fn endless<T: Unpin + 'static>(kept: T) -> Body {
+    Body::raw(Endless(kept))
+}
+
+struct Endless<T>(#[allow(dead_code, reason = "kept for its drop")] T);
+
+impl<T: Unpin> http_body::Body for Endless<T> {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Fault>>> {
+        let data = Bytes::from_static(&[b'x'; 1000]);
+        Poll::Ready(Some(Ok(http_body::Frame::data(data))))
     }
 }
 

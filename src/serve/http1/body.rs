@@ -24,6 +24,8 @@ pub(super) struct ResponseBody {
     body: Body,
     /// Why the answer breaks off; told only when what came before has been flushed.
     failed: Option<Fault>,
+    /// The end has been seen.
+    complete: bool,
     exchange: Rc<Exchange>,
 }
 
@@ -104,6 +106,7 @@ impl ResponseBody {
         Self {
             body,
             failed: None,
+            complete: false,
             exchange,
         }
     }
@@ -128,7 +131,13 @@ impl http_body::Body for ResponseBody {
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            frame => Poll::Ready(frame),
+            frame => {
+                let end = frame.as_ref().is_none_or(|frame| {
+                    frame.as_ref().is_ok_and(Frame::is_trailers) || self.body.is_end_stream()
+                });
+                self.complete = end;
+                Poll::Ready(frame)
+            }
         }
     }
 
@@ -143,6 +152,7 @@ impl http_body::Body for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        self.exchange.end();
+        let complete = self.complete || self.is_end_stream();
+        self.exchange.end(complete);
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Exchange {
     half_closed: Cell<bool>,
     /// Whether the client knows the end of an answer only by the end of the connection.
     until_close: Cell<bool>,
+    /// Whether such an answer was cut off.
+    cut: Cell<bool>,
     /// A request body that nobody wants.
     leftover: RefCell<Option<Leftover>>,
     task: RefCell<Option<Waker>>,
@@ -63,6 +65,7 @@ impl Exchange {
             phase: Cell::new(Phase::Head(at)),
             half_closed: Cell::new(false),
             until_close: Cell::new(false),
+            cut: Cell::new(false),
             leftover: RefCell::new(None),
             task: RefCell::new(None),
         })
@@ -109,8 +112,9 @@ impl Exchange {
         }
     }
 
-    /// The answer is out.
-    pub(super) fn end(&self) {
+    /// The answer is out, or is given up.
+    pub(super) fn end(&self, complete: bool) {
+        self.cut.set(self.until_close.get() && !complete);
         self.phase.set(Phase::Idle(Instant::now()));
         self.until_close.set(false);
         self.wake();
@@ -132,8 +136,9 @@ impl Exchange {
         self.half_closed.get()
     }
 
-    pub(super) fn ends_with_connection(&self) -> bool {
-        self.until_close.get()
+    /// Whether the close of the connection would make a broken answer look complete.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.get()
     }
 
     /// Takes a request body that nobody wants.

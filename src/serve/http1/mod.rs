@@ -12,6 +12,7 @@ mod guard;
 mod request;
 mod strict;
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -30,19 +31,12 @@ pub(super) async fn serve(context: &Rc<Context>, opened: Opened) {
     let Opened { socket, peer, at } = opened;
     let exchange = Exchange::new(socket.clone(), at);
     let guard = TokioIo::new(Guard::new(socket.clone(), Rc::clone(&exchange)));
-    let service = {
-        let context = Rc::clone(context);
-        let exchange = Rc::clone(&exchange);
-        service_fn(move |request| {
-            let (context, exchange, peer) =
-                (Rc::clone(&context), Rc::clone(&exchange), Rc::clone(&peer));
-            async move {
-                Ok::<_, std::convert::Infallible>(
-                    request::answer(context, exchange, peer, request).await,
-                )
-            }
-        })
-    };
+    let service = service_fn(|request| {
+        // Now, not when the answer is first asked for: the client may close its side before.
+        exchange.begin();
+        let shared = (Rc::clone(context), Rc::clone(&exchange), Rc::clone(&peer));
+        async move { Ok::<_, Infallible>(request::answer(shared, request).await) }
+    });
     let draining = context.drain.is_draining();
     let connection = builder(context, draining).serve_connection(guard, service);
     let end = {
@@ -72,11 +66,12 @@ pub(super) async fn serve(context: &Rc<Context>, opened: Opened) {
 
 async fn finish(context: &Context, exchange: &Exchange, end: End) {
     let socket = exchange.socket();
+    if exchange.is_cut() {
+        socket.break_off();
+        return;
+    }
     match end {
-        End::Done => socket.linger().await,
-        // To HTTP/1.0 the end of a connection is the end of the body: this one is not.
-        End::Broken if exchange.ends_with_connection() => socket.break_off(),
-        End::Broken => socket.linger().await,
+        End::Done | End::Broken => socket.linger().await,
         End::Gone => {}
         End::TooSlow => context.stats.count_timed_out(),
     }

@@ -15,12 +15,9 @@ use crate::call::{Body, SharedPeer};
 
 /// Answers a request whose head is sound.
 pub(super) async fn answer(
-    context: Rc<Context>,
-    exchange: Rc<Exchange>,
-    peer: SharedPeer,
+    (context, exchange, peer): (Rc<Context>, Rc<Exchange>, SharedPeer),
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
-    exchange.begin();
     let version = request.version();
     let (head, incoming) = request.into_parts();
     let refused = refuse(
