@@ -132,7 +132,7 @@ fn poll_event(
             return Poll::Ready(Event::Closed);
         }
         Poll::Ready(None) => return Poll::Ready(Event::Closed),
-        Poll::Pending => {}
+        Poll::Pending => state.end_turn(),
     }
     watch.poll(waker).map(Event::Verdict)
 }
@@ -143,6 +143,9 @@ fn builder(params: &Params) -> Builder {
     const REMEMBERED_FOR: Duration = Duration::from_secs(1);
     /// Streams that were reset before they were looked at.
     const UNSEEN_RESETS: usize = 20;
+    /// What small frames may cost before their streams' tasks have come to take them: enough for
+    /// a stream window of the smallest messages, read at one go.
+    const SMALL_FRAMES: usize = 4 << 20;
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(params.streams)
@@ -150,6 +153,7 @@ fn builder(params: &Params) -> Builder {
         .initial_connection_window_size(params.connection_window)
         .max_header_list_size(params.head_bytes)
         .max_send_buffer_size(params.send_buffer)
+        .data_frame_budget(SMALL_FRAMES)
         .max_concurrent_reset_streams(REMEMBERED_RESETS)
         .reset_stream_duration(REMEMBERED_FOR)
         .max_pending_accept_reset_streams(UNSEEN_RESETS)

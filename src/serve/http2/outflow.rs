@@ -18,6 +18,7 @@ use http::{HeaderMap, Method, Response};
 use http_body::{Body as _, Frame};
 use tokio::time::timeout;
 
+use super::state::State;
 use crate::call::{Body, Fault};
 
 /// Fields of one connection, which HTTP/2 does not have.
@@ -32,13 +33,22 @@ const HOP_BY_HOP: [HeaderName; 5] = [
 /// The stream takes nothing more: the client reset it, or it was given up.
 struct Gone;
 
+/// An answer and what it is sent with.
+pub(super) struct Outflow<'a> {
+    pub(super) respond: &'a mut SendResponse<Bytes>,
+    pub(super) state: &'a State,
+    pub(super) method: &'a Method,
+    pub(super) stall: Duration,
+}
+
 /// Sends an answer to its end. A body that breaks off resets the stream: it never looks complete.
-pub(super) async fn send(
-    respond: &mut SendResponse<Bytes>,
-    response: Response<Body>,
-    method: &Method,
-    stall: Duration,
-) {
+pub(super) async fn send(outflow: Outflow<'_>, response: Response<Body>) {
+    let Outflow {
+        respond,
+        state,
+        method,
+        stall,
+    } = outflow;
     let (mut head, mut body) = response.into_parts();
     for name in &HOP_BY_HOP {
         head.headers.remove(name);
@@ -59,7 +69,7 @@ pub(super) async fn send(
     };
     let sent = match whole {
         Some(data) => send_data(&mut stream, data, true, stall).await,
-        None if has_body => send_body(&mut stream, body, stall).await,
+        None if has_body => send_body(&mut stream, body, state, stall).await,
         None => Ok(()),
     };
     if let Err(Gone) = sent {
@@ -76,6 +86,7 @@ fn note_length(headers: &mut HeaderMap, length: usize) {
 async fn send_body(
     stream: &mut SendStream<Bytes>,
     body: Body,
+    state: &State,
     stall: Duration,
 ) -> Result<(), Gone> {
     let mut body = body;
@@ -96,21 +107,13 @@ async fn send_body(
             }
             Some(Err(fault)) => {
                 tracing::debug!(%fault, "an answer broke off");
-                flush().await;
+                // What came before the break is still good.
+                state.turn().await;
                 stream.send_reset(Reason::INTERNAL_ERROR);
                 return Err(Gone);
             }
             None => return stream.send_data(Bytes::new(), true).map_err(|_over| Gone),
         }
-    }
-}
-
-/// Lets the connection write what it was given: a reset takes back what has not left yet, and the
-/// client shall have the head and every message that went before. The connection's task was woken
-/// by them and comes before this one in the queue.
-async fn flush() {
-    for _ in 0..2 {
-        tokio::task::yield_now().await;
     }
 }
 

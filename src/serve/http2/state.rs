@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -30,6 +30,9 @@ pub(super) struct State {
     /// The client was told to leave.
     leaving: Cell<bool>,
     task: RefCell<Option<Waker>>,
+    /// Counts how often the connection has sent what it could.
+    turns: Cell<u64>,
+    waiting: RefCell<Vec<Waker>>,
 }
 
 /// Why a connection should not go on as it does.
@@ -57,6 +60,8 @@ impl State {
             abused: Cell::new(false),
             leaving: Cell::new(false),
             task: RefCell::new(None),
+            turns: Cell::new(0),
+            waiting: RefCell::default(),
         })
     }
 
@@ -116,9 +121,38 @@ impl State {
         self.early_resets.set((since, count));
         if count > params.early_resets {
             self.abused.set(true);
-            if let Some(task) = &*self.task.borrow() {
-                task.wake_by_ref();
+            self.wake();
+        }
+    }
+
+    /// The connection has sent what it could.
+    pub(super) fn end_turn(&self) {
+        self.turns.set(self.turns.get().wrapping_add(1));
+        if self.waiting.borrow().is_empty() {
+            return;
+        }
+        let waiting = self.waiting.take();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until the connection has sent what it can: to reset a stream is to take back what
+    /// was not sent.
+    pub(super) async fn turn(&self) {
+        let before = self.turns.get();
+        std::future::poll_fn(|context| {
+            if self.turns.get() != before {
+                return Poll::Ready(());
             }
+            self.waiting.borrow_mut().push(context.waker().clone());
+            self.wake();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn wake(&self) {
+        if let Some(task) = &*self.task.borrow() {
+            task.wake_by_ref();
         }
     }
 

@@ -16,8 +16,9 @@ use tokio::time::Instant;
 use super::super::Params;
 use super::super::connection::Context;
 use super::super::shield::shield;
+use super::inflow;
+use super::outflow::{self, Outflow};
 use super::state::State;
-use super::{inflow, outflow};
 use crate::call::{Body, SharedPeer};
 
 /// Serves a stream to its end. When this is dropped, so are the handler and both bodies.
@@ -67,13 +68,13 @@ pub(super) async fn serve(
         // The handler panicked, and dropping the stream tells.
         Some(None) => return,
         Some(Some(response)) => {
-            let sending = outflow::send(
-                &mut stream.respond,
-                response,
-                &method,
-                params.response_stall,
-            );
-            let mut sending = pin!(sending);
+            let outflow = Outflow {
+                respond: &mut stream.respond,
+                state: &state,
+                method: &method,
+                stall: params.response_stall,
+            };
+            let mut sending = pin!(outflow::send(outflow, response));
             poll_fn(|waker| {
                 if let Some(filling) = filling.as_mut().as_pin_mut() {
                     let _never: Poll<()> = filling.poll(waker);
