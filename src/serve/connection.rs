@@ -31,6 +31,17 @@ pub(super) struct Opened {
     pub(super) at: Instant,
 }
 
+/// How a connection is closed after its last byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// So that the client surely gets what was sent.
+    Linger,
+    /// At once.
+    Close,
+    /// Visibly as a failure.
+    BreakOff,
+}
+
 /// Serves a connection to its end.
 pub(super) async fn serve(context: Rc<Context>, accepted: Accepted) {
     let at = Instant::now();
@@ -49,12 +60,22 @@ pub(super) async fn serve(context: Rc<Context>, accepted: Accepted) {
         }
     };
     let in_flight = context.drain.in_flight();
-    let opened = Opened { socket, peer, at };
-    match protocol {
+    let opened = Opened {
+        socket: socket.clone(),
+        peer,
+        at,
+    };
+    let farewell = match protocol {
         Protocol::Http1 => http1::serve(&context, opened).await,
         Protocol::Http2 => http2::serve(&context, opened).await,
-    }
+    };
+    // All is sent; nobody has to wait for a client that does not hang up.
     drop(in_flight);
+    match farewell {
+        Farewell::Linger => socket.linger().await,
+        Farewell::Close => {}
+        Farewell::BreakOff => socket.break_off(),
+    }
     drop(open);
 }
 

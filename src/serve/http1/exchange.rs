@@ -71,10 +71,6 @@ impl Exchange {
         })
     }
 
-    pub(super) fn socket(&self) -> &Socket {
-        &self.socket
-    }
-
     /// Whose waker to use when something here changes.
     pub(super) fn polled_by(&self, context: &Context<'_>) {
         let mut task = self.task.borrow_mut();

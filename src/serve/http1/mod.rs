@@ -22,15 +22,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use super::connection::{Context, Opened};
+use super::connection::{Context, Farewell, Opened};
 use exchange::{End, Exchange};
 use guard::Guard;
 
 /// Serves a connection to its end.
-pub(super) async fn serve(context: &Rc<Context>, opened: Opened) {
+pub(super) async fn serve(context: &Rc<Context>, opened: Opened) -> Farewell {
     let Opened { socket, peer, at } = opened;
     let exchange = Exchange::new(socket.clone(), at);
-    let guard = TokioIo::new(Guard::new(socket.clone(), Rc::clone(&exchange)));
+    let guard = TokioIo::new(Guard::new(socket, Rc::clone(&exchange)));
     let service = service_fn(|request| {
         // Now, not when the answer is first asked for: the client may close its side before.
         exchange.begin();
@@ -61,19 +61,13 @@ pub(super) async fn serve(context: &Rc<Context>, opened: Opened) {
         })
         .await
     };
-    finish(context, &exchange, end).await;
-}
-
-async fn finish(context: &Context, exchange: &Exchange, end: End) {
-    let socket = exchange.socket();
-    if exchange.is_cut() {
-        socket.break_off();
-        return;
+    if end == End::TooSlow {
+        context.stats.count_timed_out();
     }
     match end {
-        End::Done | End::Broken => socket.linger().await,
-        End::Gone => {}
-        End::TooSlow => context.stats.count_timed_out(),
+        _ if exchange.is_cut() => Farewell::BreakOff,
+        End::Done | End::Broken => Farewell::Linger,
+        End::Gone | End::TooSlow => Farewell::Close,
     }
 }
 

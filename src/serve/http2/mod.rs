@@ -23,7 +23,7 @@ use http::Request;
 use tokio::time::{timeout, timeout_at};
 
 use super::Params;
-use super::connection::{Context, Opened};
+use super::connection::{Context, Farewell, Opened};
 use crate::life::task::TaskSet;
 use state::{State, Verdict};
 use watched::Watched;
@@ -39,13 +39,13 @@ enum Event {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(context: &Rc<Context>, opened: Opened) {
+pub(super) async fn serve(context: &Rc<Context>, opened: Opened) -> Farewell {
     let Opened { socket, peer, at } = opened;
     let state = State::new(socket.clone());
-    let io = Watched::new(socket.clone(), Rc::clone(&state));
+    let io = Watched::new(socket, Rc::clone(&state));
     let shaking = builder(&context.params).handshake::<_, Bytes>(io);
     let Ok(Ok(mut connection)) = timeout_at(at + context.params.opening, shaking).await else {
-        return;
+        return Farewell::Linger;
     };
     let streams = TaskSet::new();
     let open = |request, respond| {
@@ -57,7 +57,7 @@ pub(super) async fn serve(context: &Rc<Context>, opened: Opened) {
     // The handlers are told before anything else happens.
     drop(streams);
     match end {
-        End::Closed => socket.linger().await,
+        End::Closed => return Farewell::Linger,
         End::TooSlow => context.stats.count_timed_out(),
         End::Abused => {
             const LEAVING: Duration = Duration::from_secs(1);
@@ -68,6 +68,7 @@ pub(super) async fn serve(context: &Rc<Context>, opened: Opened) {
             drop(timeout(LEAVING, leaving).await);
         }
     }
+    Farewell::Close
 }
 
 /// How a connection ended.
