@@ -11,6 +11,7 @@ use sidegate::call::{Body, Fault};
 use sidegate::serve::Params;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::server::{PATIENCE, Seen, Server, channel, endless, read_body};
 
@@ -169,7 +170,7 @@ async fn clients_that_leave() {
     while server.requests() < 2 {
         tokio::task::yield_now().await;
     }
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     drop((response, _body));
     server.cancelled(1).await;
     drop(driving);
@@ -373,7 +374,7 @@ async fn clients_that_are_slow() {
     params.head = Duration::from_millis(50);
     let server = Server::with(&params, echo);
     let mut stream = raw(&server).await;
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     stream
         .write_all(&frame(HEADERS, 0, 1, &[0x82]))
         .await

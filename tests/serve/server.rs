@@ -40,8 +40,8 @@ pub(crate) struct Seen {
     pub(crate) cancelled: AtomicUsize,
 }
 
-/// Counts as cancelled when it is dropped, unless it was told otherwise.
-pub(crate) struct Watch(Arc<Seen>, bool);
+/// Counts as cancelled when it is dropped.
+pub(crate) struct Watch(Arc<Seen>);
 
 /// What a test's handler is given.
 pub(crate) type Answer =
@@ -113,7 +113,7 @@ impl Server {
     }
 
     /// An HTTP/2 client, with the task that drives it.
-    pub(crate) async fn h2(&self) -> (h2::client::SendRequest<bytes::Bytes>, Task<String>) {
+    pub(crate) async fn h2(&self) -> (h2::client::SendRequest<Bytes>, Task<String>) {
         let (send, connection) = h2::client::handshake(self.connect().await).await.unwrap();
         let driving = task::spawn("client", async move {
             match connection.await {
@@ -140,23 +140,15 @@ impl Server {
 }
 
 impl Seen {
-    /// Watches over something that should end by itself.
+    /// Watches over something that only ends by being dropped.
     pub(crate) fn watch(self: &Arc<Self>) -> Watch {
-        Watch(Arc::clone(self), true)
-    }
-}
-
-impl Watch {
-    pub(crate) fn ended(mut self) {
-        self.1 = false;
+        Watch(Arc::clone(self))
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if self.1 {
-            self.0.cancelled.fetch_add(1, Ordering::SeqCst);
-        }
+        self.0.cancelled.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -246,7 +238,7 @@ pub(crate) async fn read_body(mut body: Body) -> Option<Vec<u8>> {
     let mut all = Vec::new();
     loop {
         let frame = std::future::poll_fn(|context| {
-            http_body::Body::poll_frame(std::pin::Pin::new(&mut body), context)
+            http_body::Body::poll_frame(Pin::new(&mut body), context)
         })
         .await;
         match frame {
