@@ -89,7 +89,7 @@ fn memory() -> String {
     let mebibytes = |name: &str| {
         status
             .lines()
-            .find_map(|line| line.strip_prefix(name)?.split_whitespace().nth(1))
+            .find_map(|line| line.strip_prefix(name)?.split_whitespace().next())
             .and_then(|text| text.parse::<u64>().ok())
             .map_or_else(
                 || "?".to_owned(),
