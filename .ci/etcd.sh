@@ -48,6 +48,7 @@ json:
 rest:
   stream: result
   errors: gateway_v1
+  conflicts: first
 YAML
     start_gateway gateway --config "$SCRATCH/sidegate.yaml" --upstream "http://$1" \
         --proto "$PROTOS" --include "$GOGO"

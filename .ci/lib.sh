@@ -5,8 +5,8 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-CI_DIR=${SIDEGATE_CI_DIR:-$ROOT/target/ci}
-SIDEGATE=${SIDEGATE_BIN:-$ROOT/target/release/sidegate}
+CI_DIR=${CI_CACHE:-$ROOT/target/ci}
+SIDEGATE=${CI_GATEWAY:-$ROOT/target/release/sidegate}
 SCRATCH=$(mktemp -d)
 STARTED=()
 mkdir -p "$CI_DIR"
@@ -58,7 +58,7 @@ need_venv() {
 
 # The gateway, built once; a suite that is run by itself builds it too.
 need_gateway() {
-    [ -n "${SIDEGATE_BIN:-}" ] || cargo build --release --quiet --manifest-path "$ROOT/Cargo.toml"
+    [ -n "${CI_GATEWAY:-}" ] || cargo build --release --quiet --manifest-path "$ROOT/Cargo.toml"
     [ -x "$SIDEGATE" ] || die "no gateway at $SIDEGATE"
 }
 
