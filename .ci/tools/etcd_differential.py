@@ -347,8 +347,7 @@ def watch_stays_open(server):
     assert seen[2][0]["type"] == "DELETE", seen
     stream.send({"cancel_request": {"watch_id": "0"}})
     assert stream.message()["result"]["canceled"] is True
-    stream.end()
-    assert stream.message() is None
+    # etcd does not end a watch when its client half-closes, so there is no end to wait for.
     stream.close()
 
 
