@@ -1,9 +1,13 @@
-//! Descriptor files as bytes: cut out of a set and read just far enough to know their names and
-//! imports and what they declare. Nothing is decoded and encoded again, so nothing unknown in them is ever lost.
+//! Descriptor files as bytes: cut out of a set and read just far enough to know their names,
+//! imports and what they declare. Nothing is decoded and encoded again, so nothing unknown in
+//! them is ever lost.
 
 use bytes::Bytes;
 use prost::Message;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+
+/// The most files of one set: an empty one takes two bytes there and many more here.
+const MOST_FILES: usize = 100_000;
 
 /// What has to be known of an encoded `FileDescriptorProto`.
 #[derive(Clone, PartialEq, Message)]
@@ -48,6 +52,9 @@ pub(super) fn files_of(set: &Bytes) -> Result<Vec<Bytes>, String> {
             let length = usize::try_from(length).unwrap_or(usize::MAX);
             if length > rest.len() {
                 return Err(String::from("it is cut off"));
+            }
+            if files.len() == MOST_FILES {
+                return Err(format!("it holds more than {MOST_FILES} files"));
             }
             files.push(rest.split_to(length));
         } else {

@@ -1,6 +1,7 @@
 //! What to ask next, and what was said so far. Pure: it asks nobody itself.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -85,9 +86,11 @@ impl<'a> Collection<'a> {
     pub(super) fn answer(&mut self, question: &MessageRequest, answer: MessageResponse) {
         match answer {
             MessageResponse::FileDescriptorResponse(answer) => {
+                let mut broken = Vec::new();
                 for bytes in answer.file_descriptor_proto {
-                    self.file(question, bytes.into());
+                    broken.extend(self.file(bytes.into()).err());
                 }
+                self.tell_broken(question, &broken);
                 if !self.is_answered(question) {
                     self.no_answer(question, "the answer does not hold it");
                 }
@@ -127,29 +130,28 @@ impl<'a> Collection<'a> {
         }
     }
 
-    fn file(&mut self, question: &MessageRequest, bytes: Bytes) {
-        let read = raw::head(&bytes).and_then(|head| Ok((head, raw::declared(&bytes)?)));
-        let (head, declared) = match read {
-            Ok(read) => read,
-            Err(error) => {
-                let asked = describe(question);
-                self.problem(format!("a file that came with {asked} is broken: {error}"));
-                return;
-            }
-        };
+    /// Keeps a file, or says why it is none.
+    fn file(&mut self, bytes: Bytes) -> Result<(), String> {
+        if bytes.len() > self.params.max_file_bytes {
+            let most = self.params.max_file_bytes;
+            return Err(format!("it is larger than {most} bytes"));
+        }
+        let (head, declared) = (raw::head(&bytes)?, raw::declared(&bytes)?);
         // Go's servers stand in for a file they do not have with one that says nothing.
-        if raw::is_placeholder(&bytes) || self.files.contains_key(&head.name) {
-            return;
+        if raw::is_placeholder(&bytes) {
+            return Ok(());
+        }
+        if let Some(first) = self.files.get(&head.name) {
+            if *first != bytes {
+                let name = shown(&head.name);
+                self.warn(format!("{name} comes in two versions: the first counts"));
+            }
+            return Ok(());
         }
         let most = self.params.max_files;
         if self.files.len() == most || self.seen_imports.len() + head.dependency.len() > 2 * most {
-            if !self.is_full {
-                self.problem(format!(
-                    "more than {most} files by reflection: the rest is left out"
-                ));
-            }
-            self.is_full = true;
-            return;
+            self.stop(&format_args!("more than {most} files by reflection"));
+            return Ok(());
         }
         self.declared.extend(declared.services());
         for import in head.dependency {
@@ -158,6 +160,28 @@ impl<'a> Collection<'a> {
             }
         }
         self.files.insert(head.name, bytes);
+        Ok(())
+    }
+
+    /// Asks no more: a limit is reached.
+    pub(super) fn stop(&mut self, why: &dyn fmt::Display) {
+        if !self.is_full {
+            self.is_full = true;
+            self.problem(format!("{why}: the rest is left out"));
+        }
+    }
+
+    /// One problem an answer, however many files in it are broken.
+    fn tell_broken(&mut self, question: &MessageRequest, broken: &[String]) {
+        let asked = shown(describe(question));
+        match broken {
+            [] => {}
+            [error] => self.problem(format!("a file that came with {asked} is broken: {error}")),
+            [error, ..] => self.problem(format!(
+                "{} files that came with {asked} are broken, the first: {error}",
+                broken.len()
+            )),
+        }
     }
 
     /// A service whose file the application cannot give may be one that everybody knows.
@@ -172,7 +196,11 @@ impl<'a> Collection<'a> {
                 self.problems.push(
                     Problem::error(
                         Location::file(Arc::clone(&self.params.origin)),
-                        format!("the application lists {service} but cannot describe it: {why}"),
+                        format!(
+                            "the application lists {} but cannot describe it: {}",
+                            shown(service),
+                            shown(why)
+                        ),
                     )
                     .with_help("give its .proto file with --proto"),
                 );
@@ -190,6 +218,14 @@ impl<'a> Collection<'a> {
         self.problems.push(Problem::error(place, message));
     }
 
+    fn warn(&mut self, message: String) {
+        let place = Location::file(Arc::clone(&self.params.origin));
+        let problem = Problem::warning(place, message);
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
     /// All that was said.
     pub(super) fn finish(mut self, version: Version) -> Reflected {
         let place = || Location::file(Arc::clone(&self.params.origin));
@@ -200,7 +236,12 @@ impl<'a> Collection<'a> {
             self.problems.push(
                 Problem::warning(
                     place(),
-                    format!("{import}, which {importer} imports, cannot be had: {why}"),
+                    format!(
+                        "{}, which {} imports, cannot be had: {}",
+                        shown(import),
+                        shown(importer),
+                        shown(why)
+                    ),
                 )
                 .with_note(None, "what needs it is left out, everything else is served")
                 .with_help("give the file with --proto or --include"),
@@ -228,4 +269,11 @@ fn describe(question: &MessageRequest) -> &str {
         MessageRequest::FileContainingSymbol(name) | MessageRequest::FileByFilename(name) => name,
         _ => "the list of services",
     }
+}
+
+/// What the application says, fit for one line of a message.
+fn shown(text: &str) -> String {
+    const MOST: usize = 300;
+    let start = text.chars().take(MOST);
+    start.flat_map(char::escape_debug).collect()
 }

@@ -37,6 +37,10 @@ pub struct Params {
     pub timeout: Duration,
     /// The most bytes of all answers together.
     pub max_bytes: usize,
+    /// The most bytes of one answer.
+    pub max_answer_bytes: usize,
+    /// The most bytes of one file: decoded it takes many times that much.
+    pub max_file_bytes: usize,
     /// The most files that are asked for and kept.
     pub max_files: usize,
     /// The most services that are asked for.
@@ -50,6 +54,8 @@ impl Default for Params {
             metadata: Metadata::new(),
             timeout: Duration::from_secs(30),
             max_bytes: 256 << 20,
+            max_answer_bytes: 64 << 20,
+            max_file_bytes: 16 << 20,
             max_files: 20_000,
             max_services: 10_000,
         }
@@ -129,6 +135,8 @@ async fn ask_all(send: &mut Send<'_>, params: &Params) -> Result<Reflected, Faul
     while let Some(question) = collection.next_question() {
         match client.ask(&question).await {
             Ok(answer) => collection.answer(&question, answer),
+            // Nothing more will be read, so that nothing more is asked either.
+            Err(Ended::Exhausted) => collection.stop(&Ended::Exhausted),
             Err(ended) => match ended.into_lasting() {
                 Ok(why) => collection.no_answer(&question, &why),
                 Err(fault) => return Err(fault),

@@ -30,6 +30,7 @@ use crate::schema::builtin::pb::reflection::server_reflection_response::MessageR
 use crate::schema::builtin::pb::reflection::{ServerReflectionRequest, ServerReflectionResponse};
 use crate::schema::compile::{Input, compile};
 use crate::schema::policy::Policy;
+use crate::source::raw;
 use crate::wire::frame::{self, Deframer, Rules};
 
 /// How long the application may take to end a stream after the last answer.
@@ -52,6 +53,8 @@ pub(super) enum Ended {
     Fault(Fault),
     /// What came is no answer.
     Junk(String),
+    /// All answers together are larger than they may be.
+    Exhausted,
 }
 
 impl Stream {
@@ -79,7 +82,7 @@ impl Stream {
         Ok(Self {
             questions,
             body,
-            deframer: Deframer::new(Rules::grpc(params.max_bytes)),
+            deframer: Deframer::new(Rules::grpc(params.max_answer_bytes)),
             trailers: None,
         })
     }
@@ -111,6 +114,7 @@ impl Stream {
                 if message.compressed {
                     return Err(junk(&"an answer is compressed, which nobody asked for"));
                 }
+                bounded(&message.payload)?;
                 let answer = ServerReflectionResponse::decode(message.payload);
                 let answer = answer.map_err(|error| junk(&error))?;
                 return answer
@@ -126,7 +130,7 @@ impl Stream {
                 Some(Ok(data)) => {
                     let Some(rest) = left.checked_sub(data.len()) else {
                         *left = 0;
-                        return Err(junk(&"the answers are larger than the limit"));
+                        return Err(Ended::Exhausted);
                     };
                     *left = rest;
                     self.deframer.push(data);
@@ -157,6 +161,7 @@ impl Ended {
             Self::Status(status) => status.code,
             Self::Fault(fault) => fault.code(),
             Self::Junk(_) => Code::Internal,
+            Self::Exhausted => Code::ResourceExhausted,
         }
     }
 
@@ -197,6 +202,11 @@ impl Ended {
                 "the application's reflection cannot be read",
             )
             .with_cause(why),
+            Self::Exhausted => Fault::upstream(
+                Code::ResourceExhausted,
+                "REFLECTION_TOO_LARGE",
+                "the application's reflection is larger than the limit",
+            ),
         })
     }
 }
@@ -209,8 +219,28 @@ impl fmt::Display for Ended {
             Self::Status(status) => write!(f, "{}: {}", status.code, status.message),
             Self::Fault(fault) => fault.fmt(f),
             Self::Junk(why) => f.write_str(why),
+            Self::Exhausted => f.write_str("the answers are larger than the limit"),
         }
     }
+}
+
+/// The lists of an answer, as bytes: both have the form of a descriptor set.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Lists {
+    #[prost(bytes = "bytes", tag = "4")]
+    files: Bytes,
+    #[prost(bytes = "bytes", tag = "6")]
+    services: Bytes,
+}
+
+/// Refuses an answer with very many items before they are decoded: each may take two bytes on the
+/// wire and many times that much in memory.
+fn bounded(answer: &Bytes) -> Result<(), Ended> {
+    let lists = Lists::decode(answer.clone()).map_err(|error| junk(&error))?;
+    for list in [lists.files, lists.services] {
+        raw::files_of(&list).map_err(|error| junk(&error))?;
+    }
+    Ok(())
 }
 
 fn junk(why: &dyn fmt::Display) -> Ended {

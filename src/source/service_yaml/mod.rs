@@ -37,6 +37,13 @@ const KEYS: [&str; 10] = [
     "additional_bindings",
 ];
 
+/// The keys of `http`; the second says how paths are decoded, which a setting of ours does.
+const HTTP_KEYS: [&str; 3] = [
+    "rules",
+    "fully_decode_reserved_expansion",
+    "fullyDecodeReservedExpansion",
+];
+
 /// Reads a file. This blocks.
 pub fn load(path: &Path) -> (RuleFile, Vec<Problem>) {
     let name: Arc<str> = path.display().to_string().into();
@@ -72,6 +79,9 @@ pub fn read_rules(text: &str, file: &Arc<str>) -> (RuleFile, Vec<Problem>) {
             problem = problem.with_note(reader.at(at), why);
         }
         problem.help = complaint.help.map(str::to_owned);
+        if problem.help.is_none() && is_bare_star(text, complaint.at) {
+            problem = problem.with_help("put quotes around the star: body: \"*\"");
+        }
         reader.problems.push(problem);
     }
     let rules = parsed
@@ -115,6 +125,9 @@ impl Reader<'_> {
             );
             return Vec::new();
         }
+        if let Some(http) = root.get("http") {
+            self.http(http);
+        }
         let Some(rules) = root.get("http").and_then(|http| http.get("rules")) else {
             let at = root.get("http").map_or(root.at, |http| http.at);
             let problem = Problem::warning(self.at(at), "there are no http.rules in this file")
@@ -135,6 +148,19 @@ impl Reader<'_> {
                     format!("http.rules has to be a list, found {found}"),
                 );
                 Vec::new()
+            }
+        }
+    }
+
+    /// What may stand below `http`.
+    fn http(&mut self, http: &Node) {
+        if !matches!(http.value, Value::Map(_) | Value::Null) {
+            let found = http.describe();
+            self.error(http.at, format!("http has to be a mapping, found {found}"));
+        }
+        for entry in http.entries() {
+            if !HTTP_KEYS.contains(&&*entry.key) {
+                self.unknown(entry, "http", &["rules"]);
             }
         }
     }
@@ -161,9 +187,11 @@ impl Reader<'_> {
                 "additional_bindings" | "additionalBindings" => {
                     rule.additional_bindings = self.additional(entry, is_additional);
                 }
+                // A pattern that is nothing is none.
+                key if entry.value.value == Value::Null && KEYS.contains(&key) => {}
                 _ => match self.pattern(entry) {
                     Some(pattern) => patterns.push((pattern, entry)),
-                    None => self.unknown(entry),
+                    None => self.unknown(entry, "a rule", &KEYS),
                 },
             }
         }
@@ -236,7 +264,7 @@ impl Reader<'_> {
                 entry.key_at,
                 "an additional binding has no selector: it belongs to that of its rule",
             );
-        } else if !is_selector(&selector) {
+        } else if !selector.split(',').all(|one| is_selector(one.trim())) {
             let place = self.at(entry.value.at);
             self.problems.push(
                 Problem::error(place, format!("`{selector}` is not a selector"))
@@ -267,8 +295,11 @@ impl Reader<'_> {
     }
 
     fn text(&mut self, entry: &Entry) -> String {
-        if let Some(text) = entry.value.text() {
-            return text.to_owned();
+        match &entry.value.value {
+            Value::Scalar { text, .. } => return text.to_string(),
+            // As in the JSON form of messages, nothing is what is not given.
+            Value::Null => return String::new(),
+            Value::List(_) | Value::Map(_) => {}
         }
         let found = entry.value.describe();
         self.error(
@@ -278,20 +309,29 @@ impl Reader<'_> {
         String::new()
     }
 
-    fn unknown(&mut self, entry: &Entry) {
-        let message = format!("a rule has no key `{}`", entry.key);
+    fn unknown(&mut self, entry: &Entry, what: &str, keys: &[&str]) {
+        let message = format!("{what} has no key `{}`", entry.key);
         let problem = Problem::error(self.at(entry.key_at), message);
-        let near = KEYS
+        let near = keys
             .iter()
             .map(|known| (strsim::damerau_levenshtein(known, &entry.key), known))
             .min()
             .filter(|(distance, known)| *distance <= known.len() / 2);
         let problem = match near {
             Some((_, near)) => problem.with_help(format!("the nearest key is `{near}`")),
-            None => problem.with_help(format!("the keys are {}", KEYS.join(", "))),
+            None => problem.with_help(format!("the keys are {}", keys.join(", "))),
         };
         self.problems.push(problem);
     }
+}
+
+/// Whether a value around here is a star without quotes, which YAML takes for an alias.
+fn is_bare_star(text: &str, at: Mark) -> bool {
+    let line = usize::try_from(at.line).unwrap_or(usize::MAX);
+    let around = text.lines().skip(line.saturating_sub(2)).take(2);
+    around
+        .filter_map(|line| line.split_once(':'))
+        .any(|(_, value)| value.split('#').next().map(str::trim) == Some("*"))
 }
 
 /// Names with dots between, the last of which may be a star; or a star alone.

@@ -143,6 +143,14 @@ fn what_is_no_service_is_told() {
             "r.yaml:1:15: error: http.rules has to be a list, found `x`",
         ),
         ("http:\n  rule: []", "there are no http.rules in this file"),
+        (
+            "http:\n  rulse: []",
+            "r.yaml:2:3: error: http has no key `rulse`\n  help: the nearest key is `rules`",
+        ),
+        (
+            "http: []",
+            "r.yaml:1:7: error: http has to be a mapping, found a list",
+        ),
         ("a: [", "r.yaml:"),
     ] {
         let (rules, problems) = read(text);
@@ -180,4 +188,37 @@ fn files_are_read_from_disk() {
     fs::write(&path, "http: {rules: [{selector: p.S.M, get: /a}]}").unwrap();
     let (file, problems) = load(&path);
     assert_eq!((file.rules.len(), problems.len()), (1, 0));
+}
+
+#[test]
+fn a_selector_may_be_a_list_and_nothing_is_what_is_not_given() {
+    let (rules, problems) = read(
+        "http:\n  fullyDecodeReservedExpansion: true\n  rules:\n  - selector: p.S.M, p.T.*\n    \
+         get: /x\n    put: ~\n    custom:\n    body: ~\n    response_body:\n    \
+         additional_bindings:\n",
+    );
+    assert_eq!(problems, "");
+    assert_eq!(rules[0].0.selector, "p.S.M, p.T.*");
+    assert_eq!((&*rules[0].0.body, &*rules[0].0.response_body), ("", ""));
+    check(
+        "  - selector: ~\n    get: ~\n",
+        "r.yaml:3:15: error: `` is not a selector\n  \
+         help: write pkg.Service.Method, or pkg.Service.* for all methods\n\
+         r.yaml:3:5: error: a rule needs a pattern\n  \
+         help: add one of get, put, post, delete, patch or custom",
+    );
+    check(
+        "  - selector: p.S.M,,p.T.*\n    get: /x\n",
+        "r.yaml:3:15: error: `p.S.M,,p.T.*` is not a selector\n  \
+         help: write pkg.Service.Method, or pkg.Service.* for all methods",
+    );
+}
+
+#[test]
+fn a_star_needs_quotes() {
+    let (rules, problems) =
+        read("http:\n  rules:\n  - selector: p.S.M\n    post: /x\n    body: *\n");
+    assert!(rules.is_empty());
+    let help = "help: put quotes around the star: body: \"*\"";
+    assert!(problems.contains(help), "{problems}");
 }

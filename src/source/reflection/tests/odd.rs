@@ -5,6 +5,7 @@ use prost::Message as _;
 use super::super::*;
 use super::app::{Act, App, answer, error, file, library, list, names, send, told};
 use crate::call::Status;
+use crate::wire::frame;
 
 #[tokio::test]
 async fn what_the_server_lacks_is_told_unless_memory_has_it() {
@@ -85,8 +86,7 @@ async fn junk_in_an_answer_does_not_hide_the_rest() {
     assert_eq!(names(&reflected), ["a.proto", "b.proto", "c.proto"]);
     let told = told(&reflected);
     for expected in [
-        "reflection: error: a file that came with p.A is broken: ",
-        "reflection: error: a file that came with p.A is broken: a file in it has no name",
+        "reflection: error: 2 files that came with p.A are broken, the first: ",
         "lists p.C but cannot describe it: the answer is to another question",
     ] {
         assert!(told.contains(expected), "{expected} in {told}");
@@ -153,6 +153,8 @@ async fn limits_hold_against_a_server_without_end() {
     let reflected = app.fetch_with(&params).await.unwrap();
     assert!(reflected.files.len() < 30);
     assert!(told(&reflected).contains("the answers are larger than the limit"));
+    // No stream is opened for what would not be read.
+    assert_eq!(app.streams.get(), 1);
 
     let params = Params {
         max_services: 1,
@@ -166,5 +168,70 @@ async fn limits_hold_against_a_server_without_end() {
             .files
             .iter()
             .all(|file| !file.services.offers("p.B"))
+    );
+}
+
+#[tokio::test]
+async fn one_answer_is_bounded() {
+    // Files and services that take two bytes each.
+    for field in [0x22, 0x32] {
+        let app = App::new(move |_, _, question| match question {
+            MessageRequest::ListServices(_) if field == 0x22 => list(&["p.A"]),
+            _ => {
+                let mut answer = vec![field, 0x82, 0xb5, 0x18];
+                answer.extend(b"\x0a\x00".repeat(200_001));
+                Act::Bytes(frame::frame(0, &answer).unwrap().to_vec())
+            }
+        });
+        let why = match app.fetch().await {
+            Ok(reflected) => told(&reflected),
+            Err(fault) => fault.to_string(),
+        };
+        assert!(why.contains("it holds more than 100000 files"), "{why}");
+    }
+    let params = Params {
+        max_file_bytes: 20,
+        ..Params::default()
+    };
+    let app = App::new(|_, _, question| answer(&library(), question));
+    let told = told(&app.fetch_with(&params).await.unwrap());
+    let expected = "a file that came with p.A is broken: it is larger than 20 bytes";
+    assert!(told.contains(expected), "{told}");
+    let params = Params {
+        max_answer_bytes: 4,
+        ..Params::default()
+    };
+    let app = App::new(|_, _, question| answer(&library(), question));
+    let fault = app.fetch_with(&params).await.unwrap_err();
+    assert!(fault.to_string().contains("over the limit of 4"), "{fault}");
+}
+
+#[tokio::test]
+async fn two_versions_of_a_file_are_told_once() {
+    let app = App::new(|_, _, question| match question {
+        MessageRequest::ListServices(_) => list(&["p.A", "p.B", "p.C"]),
+        MessageRequest::FileContainingSymbol(_) => {
+            let files = ["a.proto: A", "a.proto: B", "a.proto: C"];
+            send(files.map(|words| file(words).1.encode_to_vec()))
+        }
+        _ => error("not found"),
+    });
+    let reflected = app.fetch().await.unwrap();
+    assert_eq!(reflected.files.len(), 1);
+    let told = told(&reflected);
+    let expected = "warning: a.proto comes in two versions: the first counts";
+    assert_eq!(told.matches(expected).count(), 1, "{told}");
+}
+
+#[tokio::test]
+async fn what_a_server_says_stays_on_one_line() {
+    let app = App::new(|_, _, question| match question {
+        MessageRequest::ListServices(_) => list(&["p.A"]),
+        _ => error("one\ntwo\x1b[31m"),
+    });
+    let told = told(&app.fetch().await.unwrap());
+    assert!(
+        told.contains("describe it: one\\ntwo\\u{1b}[31m\n  help: "),
+        "{told}"
     );
 }
