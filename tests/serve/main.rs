@@ -7,6 +7,7 @@
     reason = "a failing test may panic"
 )]
 
+mod frames;
 mod http1;
 mod http2;
 mod lifecycle;
