@@ -7,6 +7,7 @@
 pub mod classify;
 pub mod forwarded;
 pub mod grpc;
+mod late;
 pub mod metadata;
 pub mod observe;
 pub mod reader;
@@ -15,7 +16,7 @@ pub mod timeout;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::request::Parts;
 use http::{Request, Response};
@@ -71,6 +72,12 @@ pub trait Adapter {
 /// Owns the answer of one call: chosen per protocol and stream kind, because a unary answer picks
 /// its HTTP status after the trailers and a streaming one before them.
 pub trait Respond {
+    /// How long the answer can wait for the app's head; after that `respond` gets a reply that has
+    /// none, and whose body brings what comes. `None` waits for ever.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+
     /// Turns what the app answered, or what went wrong, into a response.
     fn respond(self: Box<Self>, outcome: Result<Reply, Fault>) -> LocalFuture<Response<Body>>;
 }
@@ -127,7 +134,11 @@ impl FrontDoor {
         };
         let response = match entry {
             Entry::Call(call, respond) => {
-                let outcome = (self.stack)(call).await;
+                let outcome = (self.stack)(call);
+                let outcome = match respond.patience() {
+                    Some(patience) => late::within(patience, outcome).await,
+                    None => outcome.await,
+                };
                 respond.respond(outcome).await
             }
             Entry::Answered(response) => response,

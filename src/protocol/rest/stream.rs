@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, TRAILER};
@@ -29,6 +30,7 @@ const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 pub(super) struct Streaming {
     answer: Answer,
     shape: StreamShape,
+    asked: Instant,
 }
 
 impl Streaming {
@@ -38,14 +40,27 @@ impl Streaming {
         } else {
             framing.0
         };
-        Self { answer, shape }
+        let asked = Instant::now();
+        Self {
+            answer,
+            shape,
+            asked,
+        }
     }
 }
 
 impl Respond for Streaming {
+    fn patience(&self) -> Option<Duration> {
+        (self.shape == StreamShape::Sse).then_some(self.answer.policy.rest.sse_early)
+    }
+
     fn respond(self: Box<Self>, outcome: Result<Reply, Fault>) -> LocalFuture<Response<Body>> {
         Box::pin(async move {
-            let Self { answer, shape } = *self;
+            let Self {
+                answer,
+                shape,
+                asked,
+            } = *self;
             let reply = match outcome {
                 Ok(reply) => reply,
                 Err(fault) => return error::from_fault(&answer, &fault),
@@ -56,7 +71,8 @@ impl Respond for Streaming {
                 Err(fault) => return error::from_fault(&answer, &fault),
             };
             // An early failure still has its true HTTP status (S3).
-            let first = first_step(&answer, shape, &mut source).await;
+            let begins = asked + answer.policy.rest.sse_early;
+            let first = first_step(begins, shape, &mut source).await;
             match first {
                 Some(Step::Failed(fault)) => error::from_fault(&answer, &fault),
                 Some(Step::Ended(status, trailers)) if !status.is_ok() => {
@@ -139,15 +155,12 @@ fn ended(trailers: HeaderMap) -> Result<Step, Fault> {
 }
 
 /// Waits for the first message or the end; an event stream does not wait for ever.
-async fn first_step(answer: &Answer, shape: StreamShape, source: &mut Source) -> Option<Step> {
+async fn first_step(begins: Instant, shape: StreamShape, source: &mut Source) -> Option<Step> {
     let first = poll_fn(|context| source.poll_step(context));
     if shape != StreamShape::Sse {
         return first.await;
     }
-    tokio::time::timeout(answer.policy.rest.sse_early, first)
-        .await
-        .ok()
-        .flatten()
+    tokio::time::timeout_at(begins, first).await.ok().flatten()
 }
 
 /// The head goes out; from here on only the body can tell.
