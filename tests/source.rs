@@ -1,6 +1,8 @@
 //! Every source of schemas from the outside: files, descriptor sets, rules and a real reflection
 //! server, merged and compiled into one schema.
 
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The configuration: [`load`] reads it, checks it whole and resolves it to a [`Config`].
+//! The configuration: [`load()`] reads it, checks it whole and resolves it to a [`Config`].
 //!
 //! ```text
 //! defaults.yaml + sidegate.yaml + SIDEGATE_ variables + flags   (layers, each checked by itself)

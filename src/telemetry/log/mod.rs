@@ -1,4 +1,4 @@
-//! The access log: one line per call, handed to a [`Queue`](super::queue::Queue).
+//! The access log: one line per call, handed to a [`Queue`].
 //!
 //! Making a line takes no lock and no system call, and nothing a client sends can make two lines
 //! of one, garble a terminal, or bring a token into the log.
