@@ -29,7 +29,7 @@ macro_rules! folders {
     };
 }
 
-folders![routes, binding, json, streams, errors, metadata];
+folders![routes, binding, json, streams, errors, metadata, grpc];
 
 /// Rows of one file that run at the same time.
 const AT_ONCE: usize = 8;

@@ -149,7 +149,8 @@ pub(crate) fn from_hex(text: &str) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("{text:?} is not hexadecimal: {error}"))
 }
 
-fn to_hex(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
 

@@ -73,9 +73,11 @@ impl Case {
     /// A failing answer has the shape `google` unless the row looks at its body itself.
     fn config_errors_are_google(&self) -> bool {
         self.gets.as_object().is_none_or(|gets| {
-            ["json", "has", "body", "lines", "events", "chunks", "error"]
-                .iter()
-                .all(|key| !gets.contains_key(*key))
+            [
+                "json", "has", "body", "hex", "lines", "events", "chunks", "error",
+            ]
+            .iter()
+            .all(|key| !gets.contains_key(*key))
         })
     }
 }
@@ -191,6 +193,16 @@ fn body(gets: &Gets, answer: &Answer, note: &mut impl FnMut(Result<(), String>))
         note(Err(format!(
             "expected the body {expected:?}\n     got      {text:?}"
         )));
+    }
+    if let Some(expected) = &gets.hex {
+        match schema::from_hex(expected) {
+            Ok(wanted) if wanted == bytes => {}
+            Ok(_) => note(Err(format!(
+                "expected the bytes {expected}, got {}",
+                schema::to_hex(&bytes)
+            ))),
+            Err(problem) => note(Err(problem)),
+        }
     }
     for (expected, more_keys) in [(&gets.json, false), (&gets.has, true)] {
         let Some(expected) = expected else { continue };
@@ -319,6 +331,14 @@ fn saw_call(case: &Case, method: &MethodDescriptor, call: &Seen, differences: &m
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     if call.path != path {
         differences.push(format!("the app saw {} instead of {path}", call.path));
+    }
+    if let Some(authority) = &case.authority
+        && !matching::text(authority, call.authority.as_deref().unwrap_or_default())
+    {
+        differences.push(format!(
+            "authority {:?} instead of {authority}",
+            call.authority
+        ));
     }
     differences.extend(
         call.complaints

@@ -77,6 +77,9 @@ pub(crate) struct Case {
     /// Metadata that the application sees (`null`: does not see).
     #[serde(default)]
     pub(crate) metadata: BTreeMap<String, Value>,
+    /// The authority that the application sees.
+    #[serde(default)]
+    pub(crate) authority: Option<String>,
     /// How often it is called.
     #[serde(default = "once")]
     pub(crate) times: usize,
@@ -115,6 +118,9 @@ pub(crate) struct Gets {
     /// The body, letter by letter.
     #[serde(default)]
     pub(crate) body: Option<String>,
+    /// The body, byte by byte.
+    #[serde(default)]
+    pub(crate) hex: Option<String>,
     /// The body as lines of JSON.
     #[serde(default)]
     pub(crate) lines: Option<Vec<Value>>,
