@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use sidegate::life::task::{self, Task};
 use support::schema::TestSchema;
 use support::target::{self, Setup};
 use support::upstream::{Script, Step, Upstream};
@@ -48,7 +49,7 @@ fn a_client_that_does_not_read_holds_the_application_up() {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let mut body = open(gateway.address).await;
+        let (mut body, _connection) = open(gateway.address).await;
         assert!(
             stage
                 .wait_for(|seen| seen.iter().any(|call| call.flooded > 0))
@@ -90,13 +91,16 @@ fn flood() -> Vec<Step> {
     vec![Step::ReceiveEnd, Step::Flood(message())]
 }
 
-/// Asks for the stream and gives its body back unread.
-async fn open(gateway: SocketAddr) -> h2::RecvStream {
+/// Asks for the stream and gives its body back unread, with the connection.
+async fn open(gateway: SocketAddr) -> (h2::RecvStream, Task<()>) {
     let stream = tokio::net::TcpStream::connect(gateway)
         .await
         .expect("a connection");
     let (mut sender, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
-    tokio::spawn(connection);
+    let connection = task::spawn("connection", async {
+        // How it ends is no matter of this test.
+        drop(connection.await);
+    });
     let request = http::Request::builder()
         .uri(format!("http://{gateway}/list"))
         .header("x-case", "slow")
@@ -104,5 +108,6 @@ async fn open(gateway: SocketAddr) -> h2::RecvStream {
         .body(())
         .expect("a request");
     let (answer, _) = sender.send_request(request, true).expect("it is taken");
-    answer.await.expect("an answer").into_body()
+    let body = answer.await.expect("an answer").into_body();
+    (body, connection)
 }

@@ -122,22 +122,22 @@ async fn app(version: Version) -> (SocketAddr, Task<()>) {
         .register_encoded_file_descriptor_set(BOOKSTORE);
     let mut server = tonic::transport::Server::builder();
     let router = match version {
-        Version::V1 => server.add_service(builder.build_v1().unwrap()),
-        Version::V1Alpha => server.add_service(builder.build_v1alpha().unwrap()),
+        Version::V1 => server.add_service(builder.build_v1().expect("descriptors")),
+        Version::V1Alpha => server.add_service(builder.build_v1alpha().expect("descriptors")),
     };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
     let served = async move {
         router
             .serve_with_incoming(TcpListenerStream::new(listener))
             .await
-            .unwrap();
+            .expect("it serves");
     };
     (address, task::spawn("app", served))
 }
 
 async fn ask(address: SocketAddr) -> Result<Reflected, Fault> {
-    let target = Target::parse(&format!("http://{address}")).unwrap();
+    let target = Target::parse(&format!("http://{address}")).expect("a target");
     let mut upstreams = Upstreams::new(Params::new(target));
     let mut send = move |call: Call| -> LocalFuture<Result<Reply, Fault>> { upstreams.call(call) };
     reflection::fetch(&mut send, &reflection::Params::default()).await
@@ -186,8 +186,8 @@ fn a_real_server_of_either_version_gives_the_schema_of_its_files() {
 fn an_app_that_is_not_there_is_unavailable() {
     let runtime = task::local_runtime().unwrap();
     let fault = runtime.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
         drop(listener);
         ask(address).await.unwrap_err()
     });
