@@ -131,10 +131,13 @@ impl http_body::Body for DeadlineBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        // An app that always has something ready is late all the same, and the timer, which is
+        // asked only while the app is silent, would never tell.
+        let late = self.timer.deadline() <= Instant::now();
         let Some(inner) = &mut self.inner else {
             return Poll::Ready(None);
         };
-        if let Poll::Ready(frame) = Pin::new(inner).poll_frame(context) {
+        if !late && let Poll::Ready(frame) = Pin::new(inner).poll_frame(context) {
             return Poll::Ready(frame);
         }
         self.timer.as_mut().poll(context).map(|()| {
@@ -151,5 +154,47 @@ impl http_body::Body for DeadlineBody {
         self.inner
             .as_ref()
             .map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::Duration;
+
+    use super::*;
+    use crate::call::Code;
+
+    /// Always has one more byte.
+    struct Flood;
+
+    impl http_body::Body for Flood {
+        type Data = Bytes;
+        type Error = Fault;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn m4_an_answer_that_never_pauses_ends_at_the_deadline() {
+        let reply = Reply {
+            metadata: http::HeaderMap::new(),
+            trailers_only: None,
+            body: Body::stream(Flood),
+        };
+        let timer = Box::pin(tokio::time::sleep(Duration::from_secs(1)));
+        let mut body = guard(reply, Some(timer)).body;
+        let mut next = async || poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        assert!(matches!(next().await, Some(Ok(_))));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let fault = next().await.and_then(Result::err).expect("it is over");
+        assert_eq!(fault.code(), Code::DeadlineExceeded);
+        assert!(next().await.is_none());
     }
 }
