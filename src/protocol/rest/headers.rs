@@ -47,6 +47,11 @@ pub(super) fn chosen_status(metadata: &[&HeaderMap], ok: bool) -> Option<StatusC
     fits.then_some(status)
 }
 
+/// Whether an answer of this status never has a body (E5).
+pub(super) fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

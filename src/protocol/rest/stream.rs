@@ -173,13 +173,18 @@ fn begin(
 ) -> Response<Body> {
     const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = headers::chosen_status(&[metadata], true).unwrap_or(StatusCode::OK);
+    let status = headers::chosen_status(&[metadata], true).unwrap_or(StatusCode::OK);
+    *response.status_mut() = status;
     let head = response.headers_mut();
     headers::append(
         head,
         metadata,
         answer.policy.rest.metadata_prefix.as_deref(),
     );
+    if headers::is_bodiless(status) {
+        answer.record.note().code = Some(Code::Ok);
+        return response;
+    }
     head.insert(CONTENT_TYPE, stream_type(shape));
     if shape == StreamShape::Sse {
         head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -191,23 +196,22 @@ fn begin(
             HeaderValue::from_static("grpc-status, grpc-message"),
         );
     }
-    if !answer.asked.head_only {
-        let keep_alive = (shape == StreamShape::Sse).then(|| keep_alive(&answer));
-        let mut body = Framed {
-            answer,
-            source,
-            framing: Framing::new(shape),
-            ready: VecDeque::new(),
-            keep_alive,
-            ended: false,
-        };
-        match first {
-            Some(step) => body.take(step),
-            // An early head leaves at once only if something follows it.
-            None => body.ready.push_back(Ok(Frame::data(COMMENT))),
-        }
-        *response.body_mut() = Body::raw(body);
+    if answer.asked.head_only {
+        answer.record.note().code = Some(Code::Ok);
+        return response;
     }
+    let mut body = Framed::new(answer, shape, source);
+    match first {
+        // Nothing has gone out yet: a message that cannot be written has its true status too.
+        Some(Step::Message(message)) => match body.message(&message) {
+            Ok(frame) => body.ready.push_back(Ok(frame)),
+            Err(fault) => return error::from_fault(&body.answer, &fault),
+        },
+        Some(last) => body.take(last),
+        // An early head leaves at once only if something follows it.
+        None => body.ready.push_back(Ok(Frame::data(COMMENT))),
+    }
+    *response.body_mut() = Body::raw(body);
     response
 }
 
@@ -229,24 +233,36 @@ struct Framed {
 }
 
 impl Framed {
+    fn new(answer: Answer, shape: StreamShape, source: Source) -> Self {
+        Self {
+            keep_alive: (shape == StreamShape::Sse).then(|| keep_alive(&answer)),
+            answer,
+            source,
+            framing: Framing::new(shape),
+            ready: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    /// One message as it leaves.
+    fn message(&mut self, message: &[u8]) -> Result<Frame<Bytes>, Fault> {
+        // Lines and events must not be broken by indentation.
+        let indent = match self.framing.shape() {
+            StreamShape::Array => self.answer.json.indent,
+            StreamShape::Ndjson | StreamShape::Sse | StreamShape::Result => 0,
+        };
+        let json = unary::to_json(&self.answer, message, indent)?;
+        self.answer.record.note().messages_out += 1;
+        Ok(Frame::data(self.framing.message(&json).into()))
+    }
+
     /// Turns one step of the app into what leaves.
     fn take(&mut self, step: Step) {
         match step {
-            Step::Message(message) => {
-                // Lines and events must not be broken by indentation.
-                let indent = match self.framing.shape() {
-                    StreamShape::Array => self.answer.json.indent,
-                    StreamShape::Ndjson | StreamShape::Sse | StreamShape::Result => 0,
-                };
-                match unary::to_json(&self.answer, &message, indent) {
-                    Ok(json) => {
-                        self.answer.record.note().messages_out += 1;
-                        let framed = self.framing.message(&json);
-                        self.ready.push_back(Ok(Frame::data(framed.into())));
-                    }
-                    Err(fault) => self.take(Step::Failed(fault)),
-                }
-            }
+            Step::Message(message) => match self.message(&message) {
+                Ok(frame) => self.ready.push_back(Ok(frame)),
+                Err(fault) => self.take(Step::Failed(fault)),
+            },
             Step::Ended(status, trailers) if status.is_ok() => {
                 self.answer.record.note().code = Some(Code::Ok);
                 let end = self.framing.end();

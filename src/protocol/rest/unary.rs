@@ -103,8 +103,7 @@ fn success(answer: &Answer, whole: Whole) -> Result<Response<Body>, Fault> {
     }
     let message = message.ok_or_else(|| cardinality("no message"))?;
     let http = headers::chosen_status(&[&metadata, &trailers], true).unwrap_or(StatusCode::OK);
-    let bodiless = matches!(http, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let mut response = if bodiless {
+    let mut response = if headers::is_bodiless(http) {
         Response::new(Body::empty())
     } else {
         content(answer, &message)?
