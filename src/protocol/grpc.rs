@@ -16,10 +16,10 @@ use http_body::{Body as _, Frame};
 
 use super::metadata::{self, Rules};
 use super::reader::IdleBody;
-use super::{Adapter, Entry, Incoming, Params, Respond, forwarded, timeout, told};
+use super::{Adapter, Entry, Incoming, Params, Respond, forwarded, schema_pending, timeout, told};
 use crate::call::{Blame, Body, Call, Code, Fault, LocalFuture, Record, Reply, Status};
-use crate::schema::StreamKind;
 use crate::schema::policy::Policy;
+use crate::schema::{Reflection, Schema, StreamKind};
 use crate::wire::frame::{Follower, FrameError, Rules as FrameRules};
 
 /// The gRPC adapter.
@@ -38,6 +38,9 @@ impl Grpc {
 impl Adapter for Grpc {
     fn accept(&self, incoming: Incoming) -> Entry {
         if let Some(refusal) = refuse(&incoming) {
+            let mut record = incoming.record.note();
+            record.code = Some(Code::Unimplemented);
+            record.reason = Some("NOT_GRPC");
             return Entry::Answered(plain(refusal));
         }
         let record = incoming.record.clone();
@@ -63,7 +66,7 @@ impl Grpc {
         } = incoming;
         let method = schema.find(head.uri.path());
         if method.is_none() && !schema.allow_unknown_methods {
-            return Err(unknown(head.uri.path()));
+            return Err(unknown(&schema, head.uri.path()));
         }
         record.note().method = method;
         let (kind, policy) = match method.map(|id| schema.method(id)) {
@@ -126,7 +129,10 @@ fn authority(head: &Parts) -> Option<Authority> {
     })
 }
 
-fn unknown(path: &str) -> Fault {
+fn unknown(schema: &Schema, path: &str) -> Fault {
+    if schema.reflection == Reflection::Pending {
+        return schema_pending();
+    }
     let message = format!("the method {path} is not known here");
     Fault::new(
         Blame::Client,

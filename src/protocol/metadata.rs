@@ -87,9 +87,8 @@ pub fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// The lower-case names that `Connection` declares to be hop-by-hop. A name that the gateway or
-/// the app relies on cannot be taken away like that (fault 14): it would hide, say, an
-/// authorization from the app.
+/// The lower-case names that `Connection` declares to be hop-by-hop, whatever they are: an
+/// `authorization` that is named there was not meant for the app (fault 14).
 fn hop_by_hop_by_name(headers: &HeaderMap) -> Vec<String> {
     let mut named = Vec::new();
     for value in headers.get_all(CONNECTION) {

@@ -147,6 +147,15 @@ impl FrontDoor {
     }
 }
 
+/// The app is still to be asked what it serves, so that nobody can say that it lacks something.
+fn schema_pending() -> Fault {
+    Fault::unavailable(
+        "SCHEMA_PENDING",
+        "the application has not been asked yet what it serves",
+    )
+    .never_processed()
+}
+
 /// What a caller is told of a fault: its public half, as a status with details (invariant 9).
 fn told(fault: &Fault) -> Status {
     if let Some(status) = fault.app_status() {

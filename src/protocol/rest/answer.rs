@@ -77,10 +77,8 @@ impl Answer {
     }
 
     /// The route is known: its policy counts from here on.
-    pub(super) fn routed(&mut self, binding: &Binding, policy: &Arc<Policy>) {
-        if self.errors == self.policy.rest.errors {
-            self.errors = policy.rest.errors;
-        }
+    pub(super) fn routed(&mut self, head: &Parts, binding: &Binding, policy: &Arc<Policy>) {
+        self.errors = error_shape(head, policy);
         self.policy = Arc::clone(policy);
         self.json = policy.json;
         let method = self.schema.method(binding.method);

@@ -20,7 +20,7 @@ use http::{Method, Response, StatusCode};
 use smallvec::SmallVec;
 
 use super::metadata::{self, Rules};
-use super::{Adapter, Entry, Incoming, Params, Respond, forwarded, timeout};
+use super::{Adapter, Entry, Incoming, Params, Respond, forwarded, schema_pending, timeout};
 use crate::call::{Blame, Body, Call, Code, Deadline, Fault, Metadata};
 use crate::route::path;
 use crate::route::trie::{Lookup, LookupOptions, Match};
@@ -147,7 +147,10 @@ impl Adapter for Rest {
         let mut answer = Answer::new(&incoming, self.params.reason_header);
         match route(&incoming, &mut answer) {
             Ok(Found::Route(routed)) => self.call(incoming, *routed, answer),
-            Ok(Found::Options(allow)) => Entry::Answered(options(&allow)),
+            Ok(Found::Options(allow)) => {
+                answer.record.note().code = Some(Code::Ok);
+                Entry::Answered(options(&allow))
+            }
             Err(fault) => Entry::Answered(error::from_fault(&answer, &fault)),
         }
     }
@@ -183,7 +186,7 @@ fn route(incoming: &Incoming, answer: &mut Answer) -> Result<Found, Fault> {
     };
     let binding = schema.binding(id);
     let method = schema.method(binding.method);
-    answer.routed(binding, &method.policy);
+    answer.routed(&incoming.head, binding, &method.policy);
     {
         let mut record = incoming.record.note();
         record.binding = Some(id);
@@ -237,11 +240,7 @@ fn bind_target(
 
 fn not_found(schema: &Schema, path: &str) -> Fault {
     if schema.reflection == Reflection::Pending {
-        return Fault::unavailable(
-            "SCHEMA_PENDING",
-            "the application has not been reached yet, so its routes are not known",
-        )
-        .never_processed();
+        return schema_pending();
     }
     Fault::new(
         Blame::Client,
