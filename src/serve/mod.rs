@@ -37,6 +37,8 @@ mod params;
 mod shield;
 mod socket;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod workers;
 
 use std::rc::Rc;

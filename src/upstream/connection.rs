@@ -28,7 +28,12 @@ pub(super) struct Connection {
     resets: Cell<(Instant, u32)>,
     retired: Cell<bool>,
     expires: Instant,
+    living: Living,
 }
+
+/// Counts the connections of a pool, those too that take no new streams any more.
+#[derive(Clone)]
+pub(super) struct Living(Rc<Cell<usize>>);
 
 /// What the driving task sees as well.
 struct Shared {
@@ -43,6 +48,7 @@ impl Connection {
     pub(super) fn new(
         made: Connected,
         params: &Params,
+        living: &Living,
     ) -> (Rc<Self>, impl Future<Output = ()> + use<>) {
         let now = Instant::now();
         let shared = Rc::new(Shared {
@@ -57,6 +63,7 @@ impl Connection {
             resets: Cell::new((now, 0)),
             retired: Cell::new(false),
             expires: now + params.max_age.mul_f64(jitter()),
+            living: living.one_more(),
         });
         let keep_alive = KeepAlive {
             after: params.ping_after,
@@ -119,15 +126,35 @@ impl Connection {
     }
 
     /// A stream was reset by us.
-    pub(super) fn count_reset(&self) {
+    pub(super) fn count_reset(&self, params: &Params) {
         let now = Instant::now();
         let (since, count) = self.resets.get();
         let fresh = now.duration_since(since) > RESET_WINDOW;
         let (since, count) = if fresh { (now, 1) } else { (since, count + 1) };
         self.resets.set((since, count));
-        if count >= RESETS_UNTIL_RETIRED {
+        // Streams may keep retired connections for long; there must not be more and more.
+        let few = self.living.0.get() < params.max_connections * 4;
+        if count >= RESETS_UNTIL_RETIRED && few {
             self.retired.set(true);
         }
+    }
+}
+
+impl Living {
+    pub(super) fn none() -> Self {
+        Self(Rc::default())
+    }
+
+    fn one_more(&self) -> Self {
+        self.0.set(self.0.get() + 1);
+        self.clone()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let living = &self.living.0;
+        living.set(living.get().saturating_sub(1));
     }
 }
 

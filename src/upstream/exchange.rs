@@ -183,7 +183,7 @@ impl Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
-            call.lease.connection.count_reset();
+            call.lease.count_reset();
             self.pool.abandon(self.sent, call);
         }
     }

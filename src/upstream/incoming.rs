@@ -71,7 +71,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.pump = None;
         if !self.finished {
-            self.lease.connection.count_reset();
+            self.lease.count_reset();
         }
     }
 }

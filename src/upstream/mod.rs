@@ -72,7 +72,7 @@ pub struct Params {
     pub backoff_min: Duration,
     /// The longest pause between attempts to connect.
     pub backoff_max: Duration,
-    /// A call younger than this is not reset at once when its client leaves.
+    /// A young call is reset so long after its client left.
     pub reset_age: Duration,
 }
 

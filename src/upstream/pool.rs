@@ -15,7 +15,7 @@ use http::uri::Authority;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::Connection;
+use super::connection::{Connection, Living};
 use super::exchange::Unanswered;
 use super::{Params, connect, fault};
 use crate::call::Fault;
@@ -45,6 +45,7 @@ pub(super) struct Pool {
     made: watch::Sender<u64>,
     /// A connection has ended.
     lost: Notify,
+    living: Living,
     tasks: TaskSet,
     /// Calls that were given up before they were answered; see [`Pool::abandon`].
     abandoned: RefCell<VecDeque<(Instant, Unanswered)>>,
@@ -88,6 +89,7 @@ impl Pool {
             streams: Group::default(),
             made: watch::Sender::new(0),
             lost: Notify::new(),
+            living: Living::none(),
             tasks: TaskSet::new(),
             abandoned: RefCell::default(),
             reaping: Cell::new(false),
@@ -194,7 +196,7 @@ impl Pool {
         group.connecting.set(false);
         match made {
             Ok(made) => {
-                let (connection, drive) = Connection::new(made, &self.params);
+                let (connection, drive) = Connection::new(made, &self.params, &self.living);
                 group.connections.borrow_mut().push(connection);
                 let mut failure = group.failure.borrow_mut();
                 failure.in_a_row = 0;
@@ -226,14 +228,16 @@ impl Pool {
     ///
     /// Servers count streams that are reset before they got to them, and close the connection
     /// when there are many at once, as when a client with many calls goes away. So a young call
-    /// is kept until the server has surely got to it, and then few are reset at a time; a short
-    /// one ends by itself meanwhile.
+    /// is kept until the server has got to it, and then few are reset at a time; a short one
+    /// ends by itself meanwhile.
     pub(super) fn abandon(&self, sent: Instant, call: Unanswered) {
-        let age = self.params.reset_age;
-        if sent.elapsed() >= age {
+        // So old a call has been seen, even if this thread or the application stood still.
+        const SURELY_SEEN: Duration = Duration::from_secs(1);
+        if sent.elapsed() >= SURELY_SEEN {
             return;
         }
-        self.abandoned.borrow_mut().push_back((sent + age, call));
+        let due = Instant::now() + self.params.reset_age;
+        self.abandoned.borrow_mut().push_back((due, call));
         if self.reaping.replace(true) {
             return;
         }
@@ -309,6 +313,15 @@ impl Group {
 }
 
 // === impl Lease ===
+
+impl Lease {
+    /// The stream was reset by us.
+    pub(super) fn count_reset(&self) {
+        if let Some(pool) = self.pool.upgrade() {
+            self.connection.count_reset(&pool.params);
+        }
+    }
+}
 
 impl Drop for Lease {
     fn drop(&mut self) {

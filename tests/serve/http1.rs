@@ -285,7 +285,7 @@ async fn a_client_that_leaves_in_the_middle_of_a_stream() {
         drop(stream);
         server.cancelled(gone).await;
         assert!(
-            began.elapsed() < Duration::from_millis(100),
+            began.elapsed() < Duration::from_millis(500),
             "{:?}",
             began.elapsed()
         );

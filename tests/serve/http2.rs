@@ -179,7 +179,7 @@ async fn clients_that_leave() {
     drop(driving);
     server.cancelled(2).await;
     assert!(
-        began.elapsed() < Duration::from_millis(100),
+        began.elapsed() < Duration::from_millis(500),
         "{:?}",
         began.elapsed()
     );
@@ -384,8 +384,13 @@ async fn clients_that_are_slow() {
         .unwrap();
     // Every drop is a frame of its own.
     for _ in 0..5 {
-        let drop = frame(CONTINUATION, 0, 1, &[]);
-        stream.write_all(&drop).await.unwrap();
+        if stream
+            .write_all(&frame(CONTINUATION, 0, 1, &[]))
+            .await
+            .is_err()
+        {
+            break;
+        }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     while read_frame(&mut stream, &[GOAWAY]).await.is_some() {}

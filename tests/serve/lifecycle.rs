@@ -81,10 +81,9 @@ async fn draining() {
     };
     tokio::time::timeout(PATIENCE, told).await.unwrap();
 
-    assert_eq!(
-        server.drain.finished(Duration::from_millis(10)).await,
-        Err(2)
-    );
+    until(|| server.drain.count() == 2).await;
+    let left = server.drain.finished(Duration::from_millis(10)).await;
+    assert_eq!(left, Err(2));
     go.notify_waiters();
     let said = read_to_end(&mut busy).await;
     assert!(said.ends_with("done"), "{said}");

@@ -21,6 +21,8 @@ use super::super::socket::Socket;
 pub(super) struct Exchange {
     socket: Socket,
     phase: Cell<Phase>,
+    /// Whether the beginning of a head has come.
+    in_head: Cell<bool>,
     /// Whether the client has closed its side while an answer was made.
     half_closed: Cell<bool>,
     /// Whether the client knows the end of an answer only by the end of the connection.
@@ -63,6 +65,7 @@ impl Exchange {
         Rc::new(Self {
             socket,
             phase: Cell::new(Phase::Head(at)),
+            in_head: Cell::new(false),
             half_closed: Cell::new(false),
             until_close: Cell::new(false),
             cut: Cell::new(false),
@@ -88,8 +91,9 @@ impl Exchange {
         }
     }
 
-    /// Bytes have come.
-    pub(super) fn note_bytes(&self) {
+    /// Bytes have come; the last of them may belong to a head that has not ended.
+    pub(super) fn note_bytes(&self, in_head: bool) {
+        self.in_head.set(in_head);
         if matches!(self.phase.get(), Phase::Idle(_)) {
             self.phase.set(Phase::Head(Instant::now()));
         }
@@ -111,7 +115,12 @@ impl Exchange {
     /// The answer is out, or is given up.
     pub(super) fn end(&self, complete: bool) {
         self.cut.set(self.until_close.get() && !complete);
-        self.phase.set(Phase::Idle(Instant::now()));
+        let now = Instant::now();
+        self.phase.set(if self.in_head.get() {
+            Phase::Head(now)
+        } else {
+            Phase::Idle(now)
+        });
         self.until_close.set(false);
         self.wake();
     }

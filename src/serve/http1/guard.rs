@@ -80,8 +80,8 @@ impl AsyncRead for Guard {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
         if buffer.filled().len() > before {
-            self.exchange.note_bytes();
             self.follow(buffer, before);
+            self.exchange.note_bytes(self.strict.is_in_head());
             return Poll::Ready(Ok(()));
         }
         let over = if self.strict.is_in_body() {

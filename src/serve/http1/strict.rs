@@ -95,6 +95,11 @@ impl Strict {
         }
     }
 
+    /// Whether a head has begun and not ended.
+    pub(super) fn is_in_head(&self) -> bool {
+        !matches!(self.at, At::Start | At::StartLf) && !self.is_in_body()
+    }
+
     /// Follows some bytes; an error is the index of the first that must not be passed on.
     pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<(), usize> {
         let mut index = 0;
