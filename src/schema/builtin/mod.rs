@@ -95,10 +95,14 @@ const ALIASES: &[(&str, &str)] = &[(
 
 /// The text of a file by its import name.
 pub fn find(name: &str) -> Option<&'static str> {
-    let name = ALIASES
-        .iter()
-        .find(|(alias, _)| *alias == name)
-        .map_or(name, |(_, name)| name);
+    let name = own_name(name);
     let at = FILES.binary_search_by(|file| file.name.cmp(name)).ok()?;
     FILES.get(at).map(|file| file.text)
+}
+
+/// The name in [`FILES`] of a file that is imported as `name`; `name` itself when it is no other
+/// name of one.
+pub fn own_name(name: &str) -> &str {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+    alias.map_or(name, |(_, own)| own)
 }

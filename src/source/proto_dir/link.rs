@@ -1,8 +1,8 @@
 //! Linking parsed files: names become types, options become bytes.
 //!
-//! The pool behind it must never see a file with an edition, on which it panics, and is built
-//! again whenever a file that declares extensions was refused, since it does not forget those
-//! cleanly.
+//! The pool behind it must never see a file with an edition, on which it panics. When it refuses
+//! a file it forgets extensions by the number of messages: too many or too few, and it panics over
+//! a later file. Then it is built again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -90,13 +90,18 @@ impl Linker {
         let info = file.source_code_info.take();
         let bare = self.add_to_pool(file.clone(), text);
         file.source_code_info = info;
-        let bytes = match bare {
-            Ok(bytes) => bytes,
-            // The second time for the places of what is wrong.
-            Err(_placeless) => self.add_to_pool(file.clone(), text)?,
+        let (linked, whole) = match bare {
+            Ok(bytes) => {
+                let whole = spans::attach(&bytes, file, &self.pool);
+                (bytes, whole)
+            }
+            Err(_placeless) => {
+                // The second time for the places of what is wrong.
+                let bytes = self.add_to_pool(file.clone(), text)?;
+                (bytes.clone(), bytes)
+            }
         };
-        let whole = spans::attach(&bytes, file, &self.pool);
-        self.linked.push(bytes);
+        self.linked.push(linked);
         Ok(whole)
     }
 
@@ -106,7 +111,8 @@ impl Linker {
         text: &str,
     ) -> Result<Bytes, Vec<Complaint>> {
         let name = file.name().to_owned();
-        let declares_extensions = !options::extensions_of(&file).is_empty();
+        let forgets_wrongly = !options::extensions_of(&file).is_empty()
+            || self.pool.all_extensions().len() > self.pool.all_messages().len();
         let added = catch_unwind(AssertUnwindSafe(|| {
             self.pool
                 .add_file_descriptor_proto(file)
@@ -119,7 +125,7 @@ impl Linker {
                     linked.map(|file| file.encode_to_vec()).unwrap_or_default(),
                 ));
             }
-            Ok(Err(found)) if !declares_extensions => return Err(found),
+            Ok(Err(found)) if !forgets_wrongly => return Err(found),
             Ok(Err(found)) => found,
             Err(_panic) => vec![Complaint {
                 message: String::from("the compiler of protos failed on this file"),
@@ -171,4 +177,41 @@ fn thin_out(file: &mut FileDescriptorProto, places: &[Option<Position>]) -> bool
     }
     options::retain(file, |_, path, _| !wrong.iter().any(|known| known == path));
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use protox::file::File;
+
+    use super::*;
+
+    fn add(linker: &mut Linker, name: &str, text: &str) -> Result<Linked, Vec<Complaint>> {
+        let file = match crate::source::known::google(name) {
+            Some(file) => file,
+            None => File::from_source(name, text).unwrap().into(),
+        };
+        linker.add(file, text, |_| true)
+    }
+
+    /// With more extensions than messages the pool forgets some that have nothing to do with the
+    /// refused file, and would panic over the next file that uses one.
+    #[test]
+    fn a_refusal_does_not_make_the_pool_forget() {
+        let mut linker = Linker::default();
+        let gogo = crate::schema::builtin::find("gogoproto/gogo.proto").unwrap();
+        add(&mut linker, "google/protobuf/descriptor.proto", "").unwrap();
+        add(&mut linker, "gogoproto/gogo.proto", gogo).unwrap();
+        add(
+            &mut linker,
+            "bad.proto",
+            "message B { optional Nope n = 1; }",
+        )
+        .unwrap_err();
+        let options = linker
+            .pool
+            .get_message_by_name("google.protobuf.FieldOptions")
+            .unwrap();
+        assert!(options.get_extension(65_001).is_some());
+        assert_eq!(linker.pool.files().len(), 2);
+    }
 }

@@ -13,7 +13,7 @@ use super::editions::{self, Tool};
 use super::graph::{From, Graph, Node, Target};
 use super::link::Linker;
 use super::options;
-use super::tell::{Complaint, complaints};
+use super::tell::{self, Complaint, complaints};
 use crate::schema::compile::{Services, SourceFile};
 use crate::schema::problem::{Problem, Severity};
 use crate::source::known;
@@ -145,7 +145,7 @@ impl Loader<'_> {
                     let problem = self.unavailable(node, import, Severity::Error);
                     self.problems.push(problem);
                 }
-                for complaint in found {
+                for complaint in tell::squeeze(found) {
                     if !is_consequence(&complaint) {
                         self.problems.push(complaint.into_error(&node.origin));
                     }
@@ -176,12 +176,15 @@ impl Loader<'_> {
         node: &Node,
         file: &mut FileDescriptorProto,
     ) -> BTreeMap<String, usize> {
+        let found = |name: &str| {
+            let mut imports = node.imports.iter().zip(&node.head.imports);
+            imports.find_map(|(target, import)| match target {
+                Target::Node(to) if import.name == name => self.graph.nodes.get(*to),
+                _ => None,
+            })
+        };
         for name in &mut file.dependency {
-            let found = self
-                .graph
-                .find(name)
-                .and_then(|at| self.graph.nodes.get(at));
-            if let Some(found) = found {
+            if let Some(found) = found(name) {
                 *name = found.name.to_string();
             }
         }
@@ -190,15 +193,11 @@ impl Loader<'_> {
         let imports = node.imports.iter().zip(&node.head.imports).enumerate();
         imports
             .filter_map(|(at, (target, import))| match *target {
-                Target::Missing => Some((import.name.clone(), at)),
+                Target::Missing | Target::Cut => Some((import.name.clone(), at)),
                 Target::Node(to) => match self.outcomes.get(to)? {
                     Outcome::Sound(_) => None,
                     Outcome::Broken => Some((self.graph.nodes.get(to)?.name.to_string(), at)),
                 },
-                Target::Cut => {
-                    let to = self.graph.find(&import.name)?;
-                    Some((self.graph.nodes.get(to)?.name.to_string(), at))
-                }
             })
             .collect()
     }

@@ -7,6 +7,7 @@
 
 mod disk;
 pub mod editions;
+mod find;
 mod graph;
 mod link;
 mod load;
@@ -39,7 +40,7 @@ pub struct Params {
 pub fn load(params: &Params) -> Loaded {
     let mut problems = Vec::new();
     let (roots, listed) = disk::Roots::list(params, &mut problems);
-    let graph = graph::Graph::build(&roots, listed, &mut problems);
+    let graph = find::build(&roots, listed, &mut problems);
     let files = load::link_all(graph, &roots, &params.tools, &mut problems);
     problems.sort_by(|left, right| left.location.cmp(&right.location));
     Loaded { files, problems }
@@ -47,6 +48,6 @@ pub fn load(params: &Params) -> Loaded {
 
 /// The built-in files of these names, imports first.
 pub(super) fn builtins(names: &[&str]) -> Vec<SourceFile> {
-    let graph = graph::Graph::of_builtins(names);
+    let graph = find::of_builtins(names);
     load::link_all(graph, &disk::Roots::default(), &[], &mut Vec::new())
 }

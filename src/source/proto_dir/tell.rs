@@ -30,6 +30,29 @@ pub(super) fn complaints(error: &Error, text: &str) -> Vec<Complaint> {
     found
 }
 
+/// One complaint instead of many about a file that is a copy of another: the names that both
+/// declare are as many as the file is long.
+pub(super) fn squeeze(mut found: Vec<Complaint>) -> Vec<Complaint> {
+    let is_double =
+        |complaint: &Complaint| complaint.message.contains(" is already defined in file ");
+    let doubles = found
+        .iter()
+        .filter(|complaint| is_double(complaint))
+        .count();
+    let mut seen = 0;
+    found.retain_mut(|complaint| {
+        if !is_double(complaint) {
+            return true;
+        }
+        seen += 1;
+        if seen == 1 && doubles > 1 {
+            complaint.message += &format!(", as are {} other names of this file", doubles - 1);
+        }
+        seen == 1
+    });
+    found
+}
+
 fn complaint(diagnostic: &dyn miette::Diagnostic, text: &str) -> Complaint {
     let mut message = diagnostic.to_string();
     let mut cause = diagnostic.diagnostic_source();

@@ -241,3 +241,34 @@ fn a_file_that_imports_twice_is_fine() {
     outcome.assert_problems(&[]);
     assert_eq!(outcome.file("a.proto").dependency, ["b.proto"]);
 }
+
+/// The linker forgets extensions by the number of messages; with many of the former this shows
+/// even when the refused file has none.
+#[test]
+fn a_refused_file_does_not_spoil_the_extensions_of_others() {
+    let option = "string s = 1 [(gogoproto.nullable) = false, (gogoproto.jsontag) = \"x\"];";
+    let good = format!("import \"gogoproto/gogo.proto\"; message M {{ {option} }}");
+    let disk = Disk::new(&[
+        ("a.proto", &file("a", &good)),
+        ("b.proto", &file("b", "message B { Nope n = 1; }")),
+        ("c.proto", &file("c", &good)),
+        ("d.proto", &file("d", &good)),
+    ]);
+    let outcome = disk.proto("").load();
+    outcome.assert_problems(&["b.proto:2:13: error: name 'Nope' is not defined"]);
+    assert_eq!(
+        outcome.own(),
+        ["gogoproto/gogo.proto", "a.proto", "c.proto", "d.proto"]
+    );
+    outcome.pool();
+}
+
+#[test]
+fn a_copy_under_another_name_is_told_once() {
+    let text = file("a", "message A { string s = 1; string t = 2; }");
+    let disk = Disk::new(&[("a.proto", &text), ("b.proto", &text)]);
+    disk.proto("").load().assert_problems(&[
+        "b.proto:2:9: error: name 'a.A' is already defined in file 'a.proto', as are 2 other names \
+         of this file",
+    ]);
+}

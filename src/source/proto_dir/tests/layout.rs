@@ -194,9 +194,9 @@ fn the_help_names_the_directory_that_would_do() {
     let disk = Disk::new(&[
         (
             "root/api/a.proto",
-            &file("a", "import \"api/b.proto\"; message A { b.B b = 1; }"),
+            &file("a", "import \"else/b.proto\"; message A { b.B b = 1; }"),
         ),
-        ("root/api/b.proto", &file("b", "message B {}")),
+        ("root/else/b.proto", &file("b", "message B {}")),
     ]);
     let outcome = disk.proto("root/api").load();
     let problems = outcome.problems.join("\n");
@@ -204,6 +204,24 @@ fn the_help_names_the_directory_that_would_do() {
         problems.contains("help: it is found with --include root/api/.."),
         "{problems}"
     );
+    assert!(outcome.own().is_empty());
+}
+
+#[test]
+fn imports_may_begin_with_the_name_of_the_directory_itself() {
+    let disk = Disk::new(&[
+        (
+            "proto/a.proto",
+            &file("a", "import \"proto/b.proto\";\nmessage A { b.B b = 1; }"),
+        ),
+        ("proto/b.proto", &file("b", "message B {}")),
+    ]);
+    let outcome = disk.proto("proto").load();
+    outcome.assert_problems(&[
+        "proto/a.proto:2:8: warning: import `proto/b.proto` is found only as proto/b.proto\n  \
+         help: other compilers need to be told: --include .",
+    ]);
+    assert_eq!(outcome.own(), ["proto/b.proto", "a.proto"]);
 }
 
 #[test]
@@ -220,4 +238,90 @@ fn a_thousand_files_are_no_matter() {
     let outcome = disk.proto("").load();
     outcome.assert_problems(&[]);
     assert_eq!(outcome.files.len(), 1000);
+}
+
+#[test]
+fn imports_are_found_where_projects_keep_them() {
+    // Next to the importer, and below a directory for other people's files.
+    let disk = Disk::new(&[
+        (
+            "x/a.proto",
+            &file("x", "import \"common.proto\";\nmessage A { C c = 1; }"),
+        ),
+        ("x/common.proto", &file("x", "message C {}")),
+        (
+            "y/a.proto",
+            &file("y", "import \"common.proto\";\nmessage A { C c = 1; }"),
+        ),
+        ("y/common.proto", &file("y", "message C {}")),
+        (
+            "z/z.proto",
+            &file(
+                "z",
+                "import \"acme/t.proto\"; import \"google/api/http.proto\";\nmessage Z { acme.T t = 1; }",
+            ),
+        ),
+        (
+            "z/w.proto",
+            &file("w", "import \"acme/t.proto\";\nmessage W { acme.T t = 1; }"),
+        ),
+        ("third_party/acme/t.proto", &file("acme", "message T {}")),
+        (
+            "third_party/google/api/http.proto",
+            &file("google.api", "message HttpRule {}"),
+        ),
+        ("third_party/google/protobuf/any.proto", "broken"),
+    ]);
+    let outcome = disk.proto("").load();
+    let problems = outcome.problems.join("\n");
+    for expected in [
+        "x/a.proto:2:8: warning: import `common.proto` is found only as x/common.proto\n  \
+         help: other compilers need to be told: --include ",
+        "y/a.proto:2:8: warning: import `common.proto` is found only as y/common.proto",
+        "z/w.proto:2:8: warning: import `acme/t.proto` is found only as third_party/acme/t.proto",
+        "warning: import `google/api/http.proto` is found only as third_party/google/api/http.proto",
+    ] {
+        assert!(problems.contains(expected), "{expected} in {problems}");
+    }
+    assert_eq!(outcome.problems.len(), 4, "{problems}");
+    assert_eq!(outcome.file("x/a.proto").dependency, ["x/common.proto"]);
+    assert_eq!(outcome.file("y/a.proto").dependency, ["y/common.proto"]);
+    assert_eq!(
+        outcome.file("z/z.proto").dependency,
+        ["acme/t.proto", "google/api/http.proto"]
+    );
+    outcome.pool();
+}
+
+#[test]
+fn a_copy_that_nothing_imports_clashes_with_nothing() {
+    let annotated = "import \"google/api/annotations.proto\"; message A {}";
+    let disk = Disk::new(&[
+        ("a.proto", &file("a", annotated)),
+        ("one/google/api/annotations.proto", "broken"),
+        ("two/google/api/annotations.proto", "broken as well"),
+    ]);
+    let outcome = disk.proto("").load();
+    outcome.assert_problems(&[]);
+    assert_eq!(outcome.own(), ["a.proto"]);
+}
+
+#[test]
+fn one_built_in_file_by_two_names_is_one_file() {
+    let by = |package: &str, name: &str| {
+        file(
+            package,
+            &format!(
+                "import \"{name}\"; message M {{ string s = 1 [(gogoproto.nullable) = false]; }}"
+            ),
+        )
+    };
+    let (own, alias) = (
+        "gogoproto/gogo.proto",
+        "github.com/gogo/protobuf/gogoproto/gogo.proto",
+    );
+    let disk = Disk::new(&[("a.proto", &by("a", alias)), ("b.proto", &by("b", own))]);
+    let outcome = disk.proto("").load();
+    assert_eq!(outcome.own(), [own, "a.proto", "b.proto"]);
+    outcome.pool();
 }

@@ -70,9 +70,10 @@ impl Disk {
                 (decoded, file.bytes, origin, file.services)
             })
             .collect();
-        let problems = problems
-            .iter()
-            .map(|problem| problem.to_string().replace(&folder, ""));
+        let problems = problems.iter().map(|problem| {
+            let text = problem.to_string().replace(&folder, "");
+            text.replace(folder.trim_end_matches('/'), ".")
+        });
         Outcome {
             files,
             problems: problems.collect(),
