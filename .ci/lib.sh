@@ -14,7 +14,11 @@ mkdir -p "$CI_DIR"
 stop_all() {
     local pid
     for pid in "${STARTED[@]:-}"; do
-        [ -n "$pid" ] && kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+        # The status of a program that was told to end is no news, and must not become the suite's.
+        if [ -n "$pid" ]; then
+            kill "$pid" 2>/dev/null || true
+            wait "$pid" 2>/dev/null || true
+        fi
     done
     rm -rf "$SCRATCH"
     return 0
