@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::stack;
+use crate::call::{Code, Fault};
 use crate::config::{Config, Sources};
 use crate::life::ready::{Condition, Held, Ready};
 use crate::live::Live;
@@ -19,6 +20,10 @@ use crate::source::reflection::{self, Reflected, Version};
 use crate::source::{Loaded, descriptor_set, proto_dir, service_yaml};
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstreams;
+
+/// How soon an app that could not be asked is asked again, at first and at last.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// The sources of one gateway and what came of them last.
 #[derive(Debug)]
@@ -36,6 +41,16 @@ struct Files {
     sources: Vec<Loaded>,
     rules: Vec<RuleFile>,
     problems: Vec<Problem>,
+}
+
+/// What the app says of its own schema.
+#[derive(Clone, Copy, Debug)]
+enum Told<'a> {
+    /// It is not asked, or has not answered yet.
+    NotYet,
+    /// It is there and serves no reflection.
+    Nothing,
+    Schema(&'a Reflected),
 }
 
 impl Files {
@@ -60,21 +75,28 @@ impl Files {
         read
     }
 
-    /// Compiles what is here and what the app said, if it was asked already.
-    fn compile(&self, config: &Config, reflected: Option<&Reflected>) -> (Schema, Vec<Problem>) {
-        let asked = config.sources.reflection;
+    /// Compiles what is here and what the app said.
+    fn compile(&self, config: &Config, told: Told<'_>) -> (Schema, Vec<Problem>) {
         let alone = self.sources.iter().all(|source| source.files.is_empty());
-        let reflection = match reflected.map(|reflected| reflected.version) {
-            Some(Version::V1) if alone => Reflection::AppV1,
-            Some(Version::V1Alpha) if alone => Reflection::AppV1Alpha,
-            Some(_) => Reflection::Gateway,
-            None if asked => Reflection::Pending,
-            None => Reflection::Gateway,
+        let reflection = match told {
+            Told::Schema(reflected) if alone => match reflected.version {
+                Version::V1 => Reflection::AppV1,
+                Version::V1Alpha => Reflection::AppV1Alpha,
+            },
+            Told::NotYet if config.sources.reflection => Reflection::Pending,
+            Told::NotYet | Told::Nothing | Told::Schema(_) => Reflection::Gateway,
         };
-        let told = reflected.map(|reflected| Loaded {
-            files: reflected.files.clone(),
-            problems: reflected.problems.clone(),
-        });
+        let told = match told {
+            Told::NotYet => None,
+            Told::Nothing => Some(Loaded {
+                problems: vec![not_served()],
+                ..Loaded::default()
+            }),
+            Told::Schema(reflected) => Some(Loaded {
+                files: reflected.files.clone(),
+                problems: reflected.problems.clone(),
+            }),
+        };
         let merged = merge(self.sources.iter().cloned().chain(told));
         let mut problems = merged.problems;
         problems.extend(self.problems.iter().cloned());
@@ -97,6 +119,14 @@ impl Files {
     }
 }
 
+fn not_served() -> Problem {
+    let message = "the application serves no reflection, so nothing but files tells its methods";
+    Problem::warning(None, message).with_help(
+        "give its .proto files with --proto; a method that is not known is reached by native gRPC \
+         alone",
+    )
+}
+
 /// The schema of a configuration, once, for `check` and `routes`: files, and the app if it is to
 /// be asked. Blocks; an app that cannot be asked is a problem.
 pub fn check(config: &Config) -> (Schema, Vec<Problem>) {
@@ -113,7 +143,8 @@ pub fn check(config: &Config) -> (Schema, Vec<Problem>) {
     } else {
         None
     };
-    let (schema, mut problems) = files.compile(config, reflected.as_ref());
+    let told = reflected.as_ref().map_or(Told::NotYet, Told::Schema);
+    let (schema, mut problems) = files.compile(config, told);
     problems.extend(unasked);
     (schema, problems)
 }
@@ -132,7 +163,7 @@ fn ask_once(config: &Config) -> Result<Reflected, Problem> {
         .map_err(|fault| failed(fault.to_string()))
 }
 
-async fn ask(upstreams: &Upstreams) -> Result<Reflected, crate::call::Fault> {
+async fn ask(upstreams: &Upstreams) -> Result<Reflected, Fault> {
     reflection::fetch(
         &mut stack::direct(upstreams),
         &reflection::Params::default(),
@@ -156,7 +187,7 @@ impl Schemas {
     /// Reads the files and compiles what they hold. Blocks.
     pub(super) fn load(config: &Arc<Config>, telemetry: Telemetry) -> Self {
         let files = Files::read(&config.sources);
-        let (schema, problems) = files.compile(config, None);
+        let (schema, problems) = files.compile(config, Told::NotYet);
         telemetry.metrics().adopt(&schema);
         Self {
             config: Arc::clone(config),
@@ -177,8 +208,6 @@ impl Schemas {
 
     /// Keeps the schema what the app says it is, for as long as the gateway runs.
     pub(super) async fn follow(self, upstreams: Upstreams, ready: Ready) {
-        const FIRST_PAUSE: Duration = Duration::from_millis(100);
-        const LONGEST_PAUSE: Duration = Duration::from_secs(10);
         if !self.config.sources.reflection {
             let _held = ready.hold(Condition::Schema);
             return std::future::pending().await;
@@ -186,24 +215,37 @@ impl Schemas {
         let mut held: Option<Held> = None;
         let mut connections = upstreams.connected();
         let mut last = None;
-        let mut pause = FIRST_PAUSE;
+        let mut failures = Failures::default();
         loop {
             // Marked before asking: what connects meanwhile is a reason to ask again.
             let _seen = *connections.borrow_and_update();
             let again = match ask(&upstreams).await {
                 Ok(reflected) => {
-                    if last.replace(reflected.digest) != Some(reflected.digest) {
-                        self.publish(&reflected);
+                    failures = Failures::default();
+                    let said = Said::Schema(reflected.digest);
+                    if last.replace(said) != Some(said) {
+                        self.publish(Told::Schema(&reflected));
                     }
                     held.get_or_insert_with(|| ready.hold(Condition::Schema));
-                    pause = FIRST_PAUSE;
+                    self.config.sources.reflection_interval
+                }
+                // The app is there: it has no more to say, and native calls can pass. What it
+                // said before is kept.
+                Err(fault) if fault.code() == Code::Unimplemented => {
+                    match last {
+                        None => {
+                            last = Some(Said::Nothing);
+                            self.publish(Told::Nothing);
+                        }
+                        Some(Said::Nothing) => {}
+                        Some(Said::Schema(_)) => failures.tell(&fault),
+                    }
+                    held.get_or_insert_with(|| ready.hold(Condition::Schema));
                     self.config.sources.reflection_interval
                 }
                 Err(fault) => {
-                    tracing::warn!(error = %fault, "the application cannot be asked for its schema");
-                    let again = pause;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                    Some(again)
+                    failures.tell(&fault);
+                    Some(failures.pause())
                 }
             };
             let waiting = async {
@@ -213,16 +255,17 @@ impl Schemas {
                 }
             };
             // A new connection may lead to a new version of the app. The watch ends only with the
-            // connections, which this function owns.
+            // connections, which this function owns. An app that breaks every connection over
+            // the question is not asked without a pause.
             tokio::select! {
                 () = waiting => {}
-                Ok(()) = connections.changed() => {}
+                Ok(()) = connections.changed() => sleep(FIRST_PAUSE).await,
             }
         }
     }
 
-    fn publish(&self, reflected: &Reflected) {
-        let (schema, problems) = self.files.compile(&self.config, Some(reflected));
+    fn publish(&self, told: Told<'_>) {
+        let (schema, problems) = self.files.compile(&self.config, told);
         for problem in &problems {
             tracing::warn!("{problem}");
         }
@@ -230,10 +273,42 @@ impl Schemas {
             services = schema.files.services.len(),
             methods = schema.methods.len(),
             routes = schema.bindings.len(),
-            "the application told its schema"
+            "the application was asked for its schema"
         );
         self.telemetry.metrics().adopt(&schema);
         self.live.publish(schema);
         self.problems.publish(problems);
+    }
+}
+
+/// What the app said last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// That it serves no reflection.
+    Nothing,
+    /// A schema with this digest.
+    Schema(u64),
+}
+
+/// Failures in a row: told when they change, and followed by longer and longer pauses.
+#[derive(Debug, Default)]
+struct Failures {
+    reason: Option<&'static str>,
+    pause: Option<Duration>,
+}
+
+impl Failures {
+    fn tell(&mut self, fault: &Fault) {
+        if self.reason.replace(fault.reason()) == Some(fault.reason()) {
+            tracing::debug!(error = %fault, "the application still cannot be asked for its schema");
+        } else {
+            tracing::warn!(error = %fault, "the application cannot be asked for its schema");
+        }
+    }
+
+    fn pause(&mut self) -> Duration {
+        let pause = self.pause.unwrap_or(FIRST_PAUSE);
+        self.pause = Some((pause * 2).min(LONGEST_PAUSE));
+        pause
     }
 }
