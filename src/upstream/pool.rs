@@ -131,7 +131,11 @@ impl Pool {
             let in_time = timeout_at(give_up, changed).await;
             drop(waiting);
             if in_time.is_err() {
-                return Err(fault::busy());
+                return Err(if group.connections.borrow().is_empty() {
+                    fault::unreachable("no connection was made in time")
+                } else {
+                    fault::busy()
+                });
             }
         }
     }
@@ -147,22 +151,17 @@ impl Pool {
     /// when all are well used, the least used one.
     fn pick(&self, lane: Lane) -> Option<Lease> {
         let group = self.group(lane);
-        group.connections.borrow_mut().retain(|one| one.is_open());
         let enough = self.params.streams_per_connection;
-        let (chosen, count) = {
-            let connections = group.connections.borrow();
-            let chosen = connections
-                .iter()
-                .find(|one| one.active() < enough.min(one.limit()))
-                .or_else(|| {
-                    connections
-                        .iter()
-                        .filter(|one| one.active() < one.limit())
-                        .min_by_key(|one| one.active())
-                })
-                .cloned()?;
-            (chosen, connections.len())
+        let chosen = loop {
+            let chosen = group.choose(enough)?;
+            if chosen.is_open() {
+                break chosen;
+            }
+            // Only the chosen one is asked: asking takes a lock.
+            let mut connections = group.connections.borrow_mut();
+            connections.retain(|one| !Rc::ptr_eq(one, &chosen));
         };
+        let count = group.connections.borrow().len();
         if chosen.active() >= enough && count < self.params.max_connections {
             self.grow(lane);
         }
@@ -301,6 +300,19 @@ pub(super) async fn keep_connected(pool: Rc<Pool>, ready: Ready) {
 // === impl Group ===
 
 impl Group {
+    fn choose(&self, enough: usize) -> Option<Rc<Connection>> {
+        let connections = self.connections.borrow();
+        let has_room = |one: &&Rc<Connection>| one.active() < one.limit();
+        let well_used = connections
+            .iter()
+            .find(|one| one.active() < enough && has_room(one));
+        let least_used = || {
+            let with_room = connections.iter().filter(has_room);
+            with_room.min_by_key(|one| one.active())
+        };
+        well_used.or_else(least_used).cloned()
+    }
+
     /// Whether there is no connection and it is too soon to try again.
     fn is_backing_off(&self) -> bool {
         self.is_too_soon() && self.connections.borrow().is_empty()
