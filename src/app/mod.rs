@@ -128,6 +128,7 @@ impl Bound {
     /// Serves, on threads of its own, until the result is shut down or dropped.
     pub fn start(self) -> Result<Running, StartError> {
         let addresses = self.addresses();
+        tell_limits(&self.config);
         let ready = Ready::new();
         let drain = Drain::new();
         let metrics = Arc::clone(self.telemetry.metrics());
@@ -167,6 +168,19 @@ impl Bound {
         };
         control.start(addresses, admin).map_err(StartError::Thread)
     }
+}
+
+/// Says what clients can make this process hold, so that nobody has to find out.
+fn tell_limits(config: &Config) {
+    let of_connection = config.serve.worst_case_bytes();
+    let connections = config.serve.max_connections;
+    tracing::info!(
+        workers = config.workers,
+        connections,
+        worst_case_bytes_of_a_connection = of_connection,
+        worst_case_bytes = of_connection.saturating_mul(connections as u64),
+        "starting; the worst case is what clients can have held before their messages"
+    );
 }
 
 /// What each worker is made from; all of it is shared.
