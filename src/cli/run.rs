@@ -151,17 +151,15 @@ fn start(
 
 /// The first line on stdout, for scripts that gave port 0.
 fn listening(addresses: Addresses) -> String {
-    let mut line = serde_json::json!({
-        "event": "listening",
-        "listen": addresses.listen.to_string(),
-    });
-    let others = [("admin", addresses.admin), ("ops", addresses.ops)];
-    for (name, address) in others {
-        if let (Some(address), Some(line)) = (address, line.as_object_mut()) {
-            line.insert(name.to_owned(), address.to_string().into());
+    // Addresses need no escaping, and `event` is to stand first for whoever reads with `grep`.
+    let mut line = format!(r#"{{"event":"listening","listen":"{}""#, addresses.listen);
+    for (name, address) in [("admin", addresses.admin), ("ops", addresses.ops)] {
+        if let Some(address) = address {
+            line.push_str(&format!(r#","{name}":"{address}""#));
         }
     }
-    format!("{line}\n")
+    line.push_str("}\n");
+    line
 }
 
 /// Serves until a signal, then lets what is in flight end.
@@ -172,4 +170,23 @@ fn wait(running: Running, patience: Duration) -> io::Result<()> {
         tracing::warn!("what was still in flight was ended");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_is_json_and_begins_with_the_event() {
+        let all = Addresses {
+            listen: ([127, 0, 0, 1], 8081).into(),
+            admin: Some(([127, 0, 0, 1], 9901).into()),
+            ops: None,
+        };
+        assert_eq!(
+            listening(all),
+            "{\"event\":\"listening\",\"listen\":\"127.0.0.1:8081\",\
+             \"admin\":\"127.0.0.1:9901\"}\n"
+        );
+    }
 }
