@@ -33,7 +33,9 @@ impl<'a> MediaType<'a> {
 
     fn is_json(&self) -> bool {
         let essence = self.essence.to_ascii_lowercase();
-        essence == "application/json" || essence.ends_with("+json")
+        // Connect's streams are JSON in envelopes, which nobody here opens.
+        essence == "application/json"
+            || (essence.ends_with("+json") && essence != "application/connect+json")
     }
 
     fn is_lines(&self) -> bool {
@@ -226,6 +228,7 @@ mod tests {
             ("Application/JSON;charset=latin1", true, false),
             ("text/plain", false, true),
             ("application/jsonp", false, true),
+            ("application/connect+json", false, true),
         ] {
             let media = MediaType::parse(value);
             assert_eq!((media.is_json(), media.is_utf8()), (json, utf8), "{value}");
