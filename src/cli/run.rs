@@ -16,9 +16,6 @@ use crate::telemetry::diagnostics;
 use crate::telemetry::log::AccessLog;
 use crate::telemetry::queue::{self, Queue};
 
-/// What lines may wait for a reader of stdout or stderr, in bytes.
-const QUEUED_BYTES: usize = 1 << 20;
-
 /// How long a probe waits for an answer.
 const PROBE_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -108,8 +105,8 @@ fn ask(config: &Config, err: &mut dyn Write) -> io::Result<u8> {
 
 fn serve(config: Config, err: &mut dyn Write) -> io::Result<u8> {
     // Both writers come to rest, with what is left, when this function ends.
-    let (stdout, _flush_stdout) = queue::start("stdout", QUEUED_BYTES, io::stdout())?;
-    let (stderr, _flush_stderr) = queue::start("stderr", QUEUED_BYTES, io::stderr())?;
+    let (stdout, _flush_stdout) = queue::start("stdout", queue::DEFAULT_LIMIT, io::stdout())?;
+    let (stderr, _flush_stderr) = queue::start("stderr", queue::DEFAULT_LIMIT, io::stderr())?;
     let telemetry = config.telemetry;
     if let Err(error) = diagnostics::init(telemetry.format, telemetry.level.as_str(), stderr) {
         writeln!(err, "{error}")?;

@@ -35,15 +35,14 @@ pub(super) async fn reply(
         }
         return Ok(trailers_only(parts.headers));
     }
-    // Some servers put the status into the head and end the stream with an empty frame.
-    let status = has_status.then(|| parts.headers.clone());
-    let incoming = Incoming::new(recv, running, status);
+    let mut metadata = parts.headers;
+    let incoming = Incoming::new(recv, running, early_status(&mut metadata));
     let body = match lane {
         Lane::Unary => Body::stream(Direct::new(incoming)),
         Lane::Streams => Body::stream(Drained::new(incoming, stall)),
     };
     Ok(Reply {
-        metadata: parts.headers,
+        metadata,
         trailers_only: None,
         body,
     })
@@ -53,6 +52,18 @@ fn is_grpc(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// Takes the status out of a head that is not the end: some servers put it there and end the
+/// stream with an empty frame. What else the head has stays metadata, or it would be told twice.
+fn early_status(metadata: &mut HeaderMap) -> Option<HeaderMap> {
+    let mut status = HeaderMap::new();
+    for name in [GRPC_STATUS, "grpc-message", "grpc-status-details-bin"] {
+        if let Some(value) = metadata.remove(name) {
+            status.insert(name, value);
+        }
+    }
+    status.contains_key(GRPC_STATUS).then_some(status)
 }
 
 /// Everything in such a head is a trailer, but for the content type.
