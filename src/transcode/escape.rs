@@ -1,9 +1,20 @@
 //! JSON text of strings, and the indenting of finished JSON.
 
 /// Appends `text` as a JSON string, quotes included.
+#[inline]
 pub fn string(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
     out.push(b'"');
-    let mut rest = text.as_bytes();
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+    } else {
+        escaped(out, bytes);
+    }
+    out.push(b'"');
+}
+
+fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+    let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| needs_escape(*byte)) {
         let (plain, tail) = rest.split_at(at);
         out.extend_from_slice(plain);
@@ -14,7 +25,35 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
         rest = tail;
     }
     out.extend_from_slice(rest);
-    out.push(b'"');
+}
+
+/// Whether no byte has to be escaped, looked at by the eight.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    let (words, tail) = bytes.as_chunks::<8>();
+    words
+        .iter()
+        .all(|word| is_plain_word(u64::from_le_bytes(*word)))
+        && match bytes.last_chunk::<8>() {
+            // Some bytes are looked at twice, which is cheaper than one by one.
+            Some(last) => is_plain_word(u64::from_le_bytes(*last)),
+            None => !tail.iter().any(|byte| needs_escape(*byte)),
+        }
+}
+
+/// Whether none of eight bytes has to be escaped. Each term has the high bit of every byte that
+/// is below 0x20, a quote or a backslash; a borrow can only come from a byte that is one.
+#[inline]
+fn is_plain_word(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES << 7;
+    const CONTROL: u64 = ONES * 0x20;
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let control = word.wrapping_sub(CONTROL) & !word;
+    let quote = quote.wrapping_sub(ONES) & !quote;
+    let backslash = backslash.wrapping_sub(ONES) & !backslash;
+    (control | quote | backslash) & HIGHS == 0
 }
 
 fn needs_escape(byte: u8) -> bool {
@@ -112,6 +151,22 @@ mod tests {
         let mut out = Vec::new();
         string(&mut out, "a\"b\\c\n\u{1}\u{1f}");
         assert_eq!(out, br#""a\"b\\c\n\u0001\u001f""#);
+    }
+
+    #[test]
+    fn every_byte_is_found_at_every_place() {
+        for byte in 0..=u8::MAX {
+            for len in 1..20 {
+                for at in 0..len {
+                    let mut bytes = vec![0xC3; len];
+                    bytes[at] = byte;
+                    assert_eq!(is_plain(&bytes), !needs_escape(byte), "{byte} {at} {len}");
+                    bytes.fill(b'!');
+                    bytes[at] = byte;
+                    assert_eq!(is_plain(&bytes), !needs_escape(byte), "{byte} {at} {len}");
+                }
+            }
+        }
     }
 
     #[test]

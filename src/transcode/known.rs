@@ -4,12 +4,12 @@
 //! Source: `google/rpc/status.proto`, `google/rpc/error_details.proto` and the well-known types;
 //! names and numbers are facts, nothing is copied.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use rustc_hash::FxHashMap;
 
 use crate::schema::plan::{
-    Cardinality, Enum, EnumId, Field, Kind, Message, MessageId, Tables, TypeId, WellKnown,
+    Cardinality, Enum, EnumId, Field, Kind, Message, MessageId, Names, Tables, TypeId, WellKnown,
 };
 
 /// A message by its full name, in the application's schema or else among the built-in types.
@@ -298,6 +298,7 @@ fn message(tables: &Tables, name: &str, well_known: Option<WellKnown>, rows: &[R
         well_known,
         map_entry: name.ends_with("Entry"),
         message_set: false,
+        printing: OnceLock::new(),
     }
 }
 
@@ -350,6 +351,7 @@ fn null_value() -> Enum {
         by_number: FxHashMap::from_iter([(0, 0)]),
         closed: false,
         null_value: true,
+        printed: Names::default(),
     }
 }
 

@@ -91,6 +91,23 @@ pub(crate) fn put_len_field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     put_bytes(out, bytes);
 }
 
+/// The number and type that a tag stands for.
+pub(crate) fn split_tag(tag: u32) -> Result<(u32, WireType), Malformed> {
+    let wire_type = match tag & 7 {
+        0 => WireType::Varint,
+        1 => WireType::Fixed64,
+        2 => WireType::Len,
+        3 => WireType::StartGroup,
+        4 => WireType::EndGroup,
+        5 => WireType::Fixed32,
+        _ => return Err(Malformed::Tag),
+    };
+    if tag >> 3 == 0 {
+        return Err(Malformed::Tag);
+    }
+    Ok((tag >> 3, wire_type))
+}
+
 /// Moves the sign to the lowest bit, as `sint64` has it.
 pub(crate) fn zigzag(value: i64) -> u64 {
     (value << 1 ^ value >> 63) as u64
@@ -156,7 +173,22 @@ impl<'w> Reader<'w> {
     }
 
     /// A varint of at most ten bytes and 64 bits.
+    #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, Malformed> {
+        match *self.rest {
+            [byte @ ..0x80, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(byte))
+            }
+            [low, high @ ..0x80, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(low & 0x7F) | u64::from(high) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0_u64;
         for at in 0..10_u32 {
             let (&byte, rest) = self.rest.split_first().ok_or(Malformed::Truncated)?;
@@ -174,23 +206,17 @@ impl<'w> Reader<'w> {
 
     /// The number and type of the next record.
     pub(crate) fn tag(&mut self) -> Result<(u32, WireType), Malformed> {
-        let tag = u32::try_from(self.varint()?).map_err(|_overflow| Malformed::Tag)?;
-        let wire_type = match tag & 7 {
-            0 => WireType::Varint,
-            1 => WireType::Fixed64,
-            2 => WireType::Len,
-            3 => WireType::StartGroup,
-            4 => WireType::EndGroup,
-            5 => WireType::Fixed32,
-            _ => return Err(Malformed::Tag),
-        };
-        if tag >> 3 == 0 {
-            return Err(Malformed::Tag);
-        }
-        Ok((tag >> 3, wire_type))
+        split_tag(self.whole_tag()?)
+    }
+
+    /// The next tag as it stands, which may be none.
+    #[inline]
+    pub(crate) fn whole_tag(&mut self) -> Result<u32, Malformed> {
+        u32::try_from(self.varint()?).map_err(|_overflow| Malformed::Tag)
     }
 
     /// Four bytes.
+    #[inline]
     pub(crate) fn fixed32(&mut self) -> Result<u32, Malformed> {
         let (bytes, rest) = self.rest.split_first_chunk().ok_or(Malformed::Truncated)?;
         self.rest = rest;
@@ -198,6 +224,7 @@ impl<'w> Reader<'w> {
     }
 
     /// Eight bytes.
+    #[inline]
     pub(crate) fn fixed64(&mut self) -> Result<u64, Malformed> {
         let (bytes, rest) = self.rest.split_first_chunk().ok_or(Malformed::Truncated)?;
         self.rest = rest;
@@ -205,6 +232,7 @@ impl<'w> Reader<'w> {
     }
 
     /// A length and that many bytes.
+    #[inline]
     pub(crate) fn bytes(&mut self) -> Result<&'w [u8], Malformed> {
         let len = self.varint()?;
         let len = usize::try_from(len).map_err(|_overflow| Malformed::Truncated)?;

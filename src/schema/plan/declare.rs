@@ -1,11 +1,11 @@
 //! The first pass: every type of every file gets its name and its index, so that the second can
 //! resolve what refers to it, in whatever order the files come.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
-use super::{Enum, EnumId, Message, MessageId, Tables, TypeId};
+use super::{Enum, EnumId, Message, MessageId, Names, Tables, TypeId};
 use crate::schema::descriptor::{
     DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
     ServiceDescriptorProto,
@@ -226,6 +226,7 @@ impl Pass<'_> {
             well_known: None,
             map_entry: options.is_some_and(|options| options.map_entry()),
             message_set: options.is_some_and(|options| options.message_set_wire_format()),
+            printing: OnceLock::new(),
         });
         declared.messages.push(Owner {
             file: self.file.index,
@@ -268,6 +269,7 @@ impl Pass<'_> {
             by_number: FxHashMap::default(),
             closed: false,
             null_value: &*full == "google.protobuf.NullValue",
+            printed: Names::default(),
         });
         declared.enums.push(Owner {
             file: self.file.index,

@@ -8,11 +8,13 @@ mod declare;
 mod define;
 mod field;
 mod finish;
+mod printing;
 
 pub(super) use declare::Declared;
 pub(super) use define::Definitions;
+pub(crate) use printing::{Member, Names, Printing};
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
@@ -60,6 +62,8 @@ pub struct Message {
     pub map_entry: bool,
     /// proto2's MessageSet wire format.
     pub message_set: bool,
+    /// Made when it is first asked for.
+    pub(crate) printing: OnceLock<Printing>,
 }
 
 /// One field of a message.
@@ -147,6 +151,8 @@ pub struct Enum {
     pub closed: bool,
     /// `google.protobuf.NullValue`, whose JSON form is `null`.
     pub null_value: bool,
+    /// Made when it is first asked for.
+    pub(crate) printed: Names,
 }
 
 /// Types whose JSON form the ProtoJSON specification gives itself.
@@ -216,6 +222,22 @@ impl Message {
     /// A field by proto name, JSON name or, for an extension, `[full.name]`.
     pub fn by_name(&self, name: &str) -> Option<&Field> {
         self.fields.get(usize::from(*self.names.get(name)?))
+    }
+}
+
+impl Message {
+    /// How messages of this type are printed.
+    #[inline]
+    pub(crate) fn printing(&self) -> &Printing {
+        self.printing.get_or_init(|| Printing::new(self))
+    }
+}
+
+impl Enum {
+    /// The JSON form of a number, if it has a name and is low; the others are to be looked up.
+    #[inline]
+    pub(crate) fn printed(&self, number: i32) -> Option<&[u8]> {
+        self.printed.find(self, number)
     }
 }
 

@@ -7,6 +7,7 @@ mod differential;
 mod generate;
 mod json_to_wire;
 mod limits;
+mod quick;
 mod random;
 mod wire_to_json;
 

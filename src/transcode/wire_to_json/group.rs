@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
-use super::object::{Seen, find};
 use super::scalar::{Identity, Packed, Scalar};
+use super::simple::{Seen, find};
 use super::walker::{Stop, Walker};
 use crate::schema::plan::{Cardinality, Field, Kind, Message, Tables};
 use crate::schema::policy::Defaults;
@@ -168,7 +168,7 @@ impl<'t> Walker<'t, '_> {
             }
             self.check()?;
         }
-        self.defaults(message, &seen)
+        self.defaults(message, |index| seen.contains(index))
     }
 
     /// Prints one field of a message without its name, its default if it is not set.

@@ -8,9 +8,11 @@
 //! Rules: J1, J3-J6, S9.
 
 mod any;
+mod dynamic;
 mod group;
 mod object;
 mod scalar;
+mod simple;
 mod walker;
 mod well_known;
 
@@ -126,8 +128,46 @@ pub fn transcode(
 }
 
 fn compact(response: &Response<'_>, wire: &[u8], out: &mut Vec<u8>) -> Result<Written, WireError> {
+    let walker = Walker::new(response.tables, response.options, response.limit, out);
+    run(walker, response, wire)
+}
+
+/// [`transcode`] to compact JSON with the simple pass in place of the quick one: slower, otherwise
+/// the same. For comparison only.
+#[doc(hidden)]
+pub fn transcode_simply(
+    response: &Response<'_>,
+    wire: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<Written, WireError> {
     let start = out.len();
     let mut walker = Walker::new(response.tables, response.options, response.limit, out);
+    walker.quick = false;
+    let result = run(walker, response, wire);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+/// [`transcode`] to compact JSON with all records grouped, as after a conflict.
+#[cfg(test)]
+pub(super) fn transcode_grouped(
+    response: &Response<'_>,
+    wire: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<Written, WireError> {
+    let mut walker = Walker::new(response.tables, response.options, response.limit, out);
+    walker.grouping = true;
+    run(walker, response, wire)
+}
+
+fn run<'t>(
+    mut walker: Walker<'t, '_>,
+    response: &Response<'t>,
+    wire: &[u8],
+) -> Result<Written, WireError> {
+    let start = walker.out.len();
     let mut result = print(&mut walker, response, wire);
     if matches!(result, Err(Stop::Conflict)) {
         walker.start_over(start);

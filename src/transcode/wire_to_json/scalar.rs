@@ -165,8 +165,13 @@ impl Walker<'_, '_> {
         }
     }
 
-    fn enum_value(&mut self, id: EnumId, number: i32) {
+    pub(super) fn enum_value(&mut self, id: EnumId, number: i32) {
         let enumeration = self.tables.enumeration(id);
+        if self.options.enums == Enums::Name
+            && let Some(name) = enumeration.printed(number)
+        {
+            return self.out.extend_from_slice(name);
+        }
         if enumeration.null_value {
             return self.out.extend_from_slice(b"null");
         }
@@ -195,7 +200,8 @@ impl Walker<'_, '_> {
     }
 }
 
-fn integer(out: &mut Vec<u8>, value: impl itoa::Integer, quoted: bool) {
+#[inline]
+pub(super) fn integer(out: &mut Vec<u8>, value: impl itoa::Integer, quoted: bool) {
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(value).as_bytes();
     if quoted {
@@ -208,7 +214,7 @@ fn integer(out: &mut Vec<u8>, value: impl itoa::Integer, quoted: bool) {
 }
 
 /// Prints the shortest digits that read back as the same `value` of its own width.
-fn float(out: &mut Vec<u8>, value: impl zmij::Float, wide: f64) {
+pub(super) fn float(out: &mut Vec<u8>, value: impl zmij::Float, wide: f64) {
     if wide.is_finite() {
         let mut buffer = zmij::Buffer::new();
         let digits = buffer.format(value).as_bytes();

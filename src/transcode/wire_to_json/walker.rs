@@ -48,6 +48,8 @@ pub(super) struct Walker<'t, 'o> {
     pub(super) out: &'o mut Vec<u8>,
     /// Records are grouped by field before they are printed.
     pub(super) grouping: bool,
+    /// The optimistic pass is the quick one.
+    pub(super) quick: bool,
     pub(super) unknown_fields: u64,
     pub(super) depth: usize,
     /// `out` may grow up to here.
@@ -68,6 +70,7 @@ impl<'t, 'o> Walker<'t, 'o> {
             end: out.len().saturating_add(limit),
             out,
             grouping: false,
+            quick: true,
             unknown_fields: 0,
             depth: 0,
         }
@@ -126,7 +129,12 @@ impl<'t, 'o> Walker<'t, 'o> {
     ) -> Result<(), Stop> {
         match fragments {
             [fragment] if !self.grouping && !message.message_set => {
-                self.stream(message, &mut Reader::new(fragment), None)
+                let mut reader = Reader::new(fragment);
+                if self.quick {
+                    self.object(message, &mut reader, None)
+                } else {
+                    self.stream(message, &mut reader, None)
+                }
             }
             fragments => {
                 let outer = std::mem::replace(&mut self.grouping, true);

@@ -14,6 +14,13 @@ impl<'t> Walker<'t, '_> {
         well_known: WellKnown,
         fragments: &[&[u8]],
     ) -> Result<(), Stop> {
+        if let [bytes] = fragments
+            && self.quick
+            && !self.grouping
+            && self.dynamic(message, well_known, bytes)?
+        {
+            return Ok(());
+        }
         match (well_known, message.fields.first()) {
             (WellKnown::Timestamp, _) => {
                 let [seconds, nanos] = integers(fragments)?;
