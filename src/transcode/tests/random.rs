@@ -152,6 +152,8 @@ proptest! {
             return Ok(());
         };
         match to_wire(name, &json) {
+            // Every number of `NullValue` is printed as null, which is read as 0.
+            Ok(_) if json.contains("\"fNull\":null") => {}
             Ok(again) => prop_assert_eq!(to_json(name, &again), Ok(json)),
             // Readers refuse what writers let pass: a type that is not known, a field that lacks.
             Err(rejected) => {

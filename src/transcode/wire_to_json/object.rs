@@ -256,7 +256,7 @@ impl<'t, 'w> Object<'t, 'w> {
                     return Ok(());
                 }
                 self.print(walker, at, number == 0, |walker| {
-                    walker.enum_value(id, number)
+                    walker.enum_value(id, number);
                 })
             }
             Kind::String | Kind::Bytes => self.text(walker, at, reader.bytes()?),
@@ -287,13 +287,13 @@ impl<'t, 'w> Object<'t, 'w> {
 
     fn int32(&mut self, walker: &mut Walker<'t, '_>, at: At<'t>, value: i32) -> Result<(), Stop> {
         self.print(walker, at, value == 0, |walker| {
-            integer(walker.out, value, false)
+            integer(walker.out, value, false);
         })
     }
 
     fn uint32(&mut self, walker: &mut Walker<'t, '_>, at: At<'t>, value: u32) -> Result<(), Stop> {
         self.print(walker, at, value == 0, |walker| {
-            integer(walker.out, value, false)
+            integer(walker.out, value, false);
         })
     }
 
