@@ -31,6 +31,7 @@
 
 mod accept;
 mod connection;
+mod host;
 mod http1;
 mod http2;
 mod params;

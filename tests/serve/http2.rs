@@ -282,6 +282,10 @@ async fn heads_that_are_too_large() {
         .insert("host", HeaderValue::from_static("b"));
     let (response, _) = send.send_request(two, true).unwrap();
     assert_eq!(response.await.unwrap().status(), 400);
+    let mut user = request("/");
+    *user.uri_mut() = "http://user@a/".parse().unwrap();
+    let (response, _) = send.send_request(user, true).unwrap();
+    assert_eq!(response.await.unwrap().status(), 400);
     assert_eq!(server.requests(), 1);
 }
 

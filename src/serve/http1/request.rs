@@ -8,6 +8,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::super::connection::Context;
+use super::super::host;
 use super::super::shield::shield;
 use super::body::{RequestBody, ResponseBody};
 use super::exchange::Exchange;
@@ -76,6 +77,9 @@ fn refuse(method: &Method, uri: &Uri, headers: &HeaderMap, uri_bytes: usize) -> 
     {
         return Some(StatusCode::BAD_REQUEST);
     }
+    if host.is_some_and(|host| !host::is_sound(host)) {
+        return Some(StatusCode::BAD_REQUEST);
+    }
     None
 }
 
@@ -99,6 +103,9 @@ mod tests {
             ("GET", "http://a/", "a", None),
             ("GET", "http://A:80/", "a:80", None),
             ("GET", "http://a/", "b", Some(400)),
+            ("GET", "http://u@a/", "u@a", Some(400)),
+            ("GET", "/", "a b", Some(400)),
+            ("GET", "/", "", None),
             ("GET", "/12345678901", "a", Some(414)),
             ("CONNECT", "a:443", "a:443", Some(405)),
         ];

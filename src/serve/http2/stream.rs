@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::super::Params;
 use super::super::connection::Context;
+use super::super::host;
 use super::super::shield::shield;
 use super::inflow;
 use super::outflow::{self, Outflow};
@@ -134,6 +135,9 @@ fn refuse(head: &Parts, params: &Params) -> Option<StatusCode> {
         .authority()
         .map(|authority| authority.as_str().as_bytes());
     let first = authority.or_else(|| hosts.next());
+    if first.is_some_and(|host| !host::is_sound(host)) {
+        return Some(StatusCode::BAD_REQUEST);
+    }
     if hosts.any(|host| first.is_none_or(|first| !first.eq_ignore_ascii_case(host))) {
         return Some(StatusCode::BAD_REQUEST);
     }
