@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +26,7 @@ pub struct Workers {
     workers: Vec<Worker>,
     stats: Arc<Stats>,
     max_connections: usize,
+    drain: Drain,
     stopping: watch::Sender<bool>,
 }
 
@@ -85,6 +87,7 @@ impl Workers {
             workers,
             stats,
             max_connections,
+            drain: drain.clone(),
             stopping,
         })
     }
@@ -116,27 +119,47 @@ impl Workers {
         }
     }
 
-    /// Takes no more connections and waits for those that are open, but not longer than
-    /// `patience`; then ends what is left. `true` when nothing had to be cut off.
+    /// Takes no more connections and waits for what is in flight, but not longer than `patience`;
+    /// then ends what is left. `true` when nothing had to be cut off.
     pub async fn stop(mut self, patience: Duration) -> bool {
         for worker in &mut self.workers {
             worker.queue = None;
         }
         let stopping = self.stopping.clone();
-        let all = async {
+        let drain = self.drain.clone();
+        let mut all = pin!(async {
             for worker in &mut self.workers {
                 // An error means that the thread has ended too.
                 drop((&mut worker.ended).await);
             }
-        };
-        let in_time = tokio::time::timeout(patience, all).await.is_ok();
-        stopping.send_replace(true);
-        if !in_time {
-            for worker in &mut self.workers {
-                drop((&mut worker.ended).await);
+        });
+        let done = async {
+            tokio::select! {
+                () = &mut all => true,
+                () = calm(&drain) => false,
             }
+        };
+        let done = tokio::time::timeout(patience, done).await;
+        stopping.send_replace(true);
+        if done != Ok(true) {
+            all.await;
         }
-        in_time
+        done.is_ok()
+    }
+}
+
+/// Waits until nothing has been in flight for a moment: connections that have not said anything,
+/// and those that are closed but for the client's side, are not waited for longer.
+async fn calm(drain: &Drain) {
+    /// Time for a first request that is on its way, and for the last bytes of an answer.
+    const MOMENT: Duration = Duration::from_secs(1);
+    loop {
+        // As long as it takes: the caller has the deadline.
+        while drain.finished(Duration::MAX).await.is_err() {}
+        tokio::time::sleep(MOMENT).await;
+        if drain.count() == 0 {
+            return;
+        }
     }
 }
 

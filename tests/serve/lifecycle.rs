@@ -113,6 +113,31 @@ async fn stopping() {
     assert_eq!(server.running.await, Some(true));
 }
 
+/// Who has not asked for anything does not hold a stop up.
+#[tokio::test]
+async fn stopping_does_not_wait_for_the_silent() {
+    const LONG: Duration = Duration::from_secs(3600);
+    let mut params = Params::new();
+    (params.opening, params.idle) = (LONG, LONG);
+    let mut server = Server::with(&params, async |_seen, _request| {
+        Response::new(Body::whole("done".into(), None))
+    });
+    let _silent = server.connect().await;
+    let mut half = server.connect().await;
+    half.write_all(b"PRI * HTTP/2.0").await.unwrap();
+    let mut rests = server.connect().await;
+    rests.write_all(GET).await.unwrap();
+    read_until(&mut rests, "done").await;
+    // It shakes hands and never reads again.
+    let (_send, deaf) = h2::client::handshake(server.connect().await).await.unwrap();
+    until(|| server.stats.open() == 4 && server.drain.count() == 2).await;
+    server.drain.start();
+    drop(server.stop.take());
+    let stopped = tokio::time::timeout(PATIENCE / 2, server.running).await;
+    assert_eq!(stopped.unwrap(), Some(true));
+    drop(deaf);
+}
+
 /// Fault 42, as far as connections go: what does not end is ended.
 #[tokio::test]
 async fn stopping_what_does_not_end() {

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use super::super::Params;
 use super::super::socket::Socket;
 
-/// How long a client may take to leave after it was told to.
-const LEAVING: Duration = Duration::from_secs(10);
+/// How long a client without a request may take to leave after it was told to: long enough for
+/// one that is on its way, short enough for a process that is to stop.
+const LEAVING: Duration = Duration::from_secs(2);
 
 pub(super) struct State {
     socket: Socket,
