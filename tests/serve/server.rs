@@ -38,6 +38,8 @@ pub(crate) struct Seen {
     pub(crate) requests: AtomicUsize,
     /// Handlers and bodies that were dropped before they ended.
     pub(crate) cancelled: AtomicUsize,
+    /// Bytes that were taken from endless bodies.
+    pub(crate) sent: AtomicUsize,
 }
 
 /// Counts as cancelled when it is dropped.
@@ -187,13 +189,13 @@ impl<T: Unpin> http_body::Body for Holding<T> {
 }
 
 /// A body that never ends and is always ready.
-pub(crate) fn endless<T: Unpin + 'static>(kept: T) -> Body {
-    Body::raw(Endless(kept))
+pub(crate) fn endless(watch: Watch) -> Body {
+    Body::raw(Endless(watch))
 }
 
-struct Endless<T>(#[allow(dead_code, reason = "kept for its drop")] T);
+struct Endless(Watch);
 
-impl<T: Unpin> http_body::Body for Endless<T> {
+impl http_body::Body for Endless {
     type Data = Bytes;
     type Error = Fault;
 
@@ -202,6 +204,7 @@ impl<T: Unpin> http_body::Body for Endless<T> {
         _context: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, Fault>>> {
         let data = Bytes::from_static(&[b'x'; 1000]);
+        self.0.0.sent.fetch_add(data.len(), Ordering::SeqCst);
         Poll::Ready(Some(Ok(http_body::Frame::data(data))))
     }
 }
