@@ -11,18 +11,13 @@ use sidegate::schema::{RouteTarget, Schema};
 
 use crate::rules::{self, Corpus, Rule};
 
-/// Rules that no path can reach, as others are more specific on every one of theirs: a document's
-/// name is also a collection's in its parent. Nothing in the paths tells which was meant.
-const SHADOWED: [(&str, &str); 2] = [
-    (
-        "/google.firestore.v1.Firestore/GetDocument",
-        "/google.firestore.v1.Firestore/ListDocuments",
-    ),
-    (
-        "/google.firestore.v1beta1.Firestore/GetDocument",
-        "/google.firestore.v1beta1.Firestore/ListDocuments",
-    ),
-];
+/// The rule that no path can reach, because those of one other method are more specific on every
+/// path of its own: what names a document also names a collection in its parent, and nothing in a
+/// path tells which was meant. Whichever came first would hide the other.
+const SHADOWED: (&str, &str) = (
+    "/google.firestore.v1.Firestore/GetDocument",
+    "/google.firestore.v1.Firestore/ListDocuments",
+);
 
 /// What became of the rules of a table.
 #[derive(Default)]
@@ -30,6 +25,10 @@ struct Tally {
     rules: usize,
     unique: usize,
     routed: usize,
+    /// Routed back only where their `**` takes no segment: with more, another rule is more specific
+    /// on every path (Firestore's documents and the collections in them).
+    shortest_only: usize,
+    /// See [`SHADOWED`].
     shadowed: usize,
     clashes: usize,
     /// Clashes told once, with both places.
@@ -57,6 +56,7 @@ pub(crate) fn each_package(corpus: &Corpus) -> usize {
         total.rules += tally.rules;
         total.unique += tally.unique;
         total.routed += tally.routed;
+        total.shortest_only += tally.shortest_only;
         total.shadowed += tally.shadowed;
         total.clashes += tally.clashes;
         total.told += tally.told;
@@ -126,8 +126,11 @@ fn check(files: Vec<SourceFile>, rules: &[&Rule]) -> Tally {
         for rule in claims {
             tally.unique += 1;
             match routes_back(&schema, rule) {
-                Ok(()) => tally.routed += 1,
-                Err(why) if is_known_shadow(rule, &why) => tally.shadowed += 1,
+                Ok(length) => {
+                    tally.routed += 1;
+                    tally.shortest_only += usize::from(length == 0);
+                }
+                Err(why) if is_shadowed(rule, &why) => tally.shadowed += 1,
                 Err(why) => tally.wrong.push(format!("{shape} of {}: {why}", rule.rpc)),
             }
         }
@@ -135,9 +138,9 @@ fn check(files: Vec<SourceFile>, rules: &[&Rule]) -> Tally {
     tally
 }
 
-fn is_known_shadow(rule: &Rule, why: &str) -> bool {
-    let mut known = SHADOWED.iter();
-    known.any(|(rpc, by)| *rpc == rule.rpc && why.ends_with(&format!("leads to {by}")))
+fn is_shadowed(rule: &Rule, why: &str) -> bool {
+    let (rpc, by) = SHADOWED;
+    rule.rpc == rpc && why.ends_with(&format!("leads to {by}"))
 }
 
 /// The clashes that the problems tell of, by shape, each with the methods whose places it gives.
@@ -167,12 +170,14 @@ fn told(problems: &[Problem]) -> BTreeMap<String, Vec<usize>> {
     told
 }
 
-/// Whether a URL made from the rule's template leads to its method, with what was put in captured.
-fn routes_back(schema: &Schema, rule: &Rule) -> Result<(), String> {
+/// Whether a URL made from the rule's template leads to its method, with what was put in captured;
+/// how many segments each `**` of it has.
+fn routes_back(schema: &Schema, rule: &Rule) -> Result<usize, String> {
     let template = rule.template.as_ref().ok_or("it does not parse")?;
     let mut last = String::new();
-    // A `**` of few segments may fit a rule that is more specific, so several lengths are tried.
-    for length in [1, 2, 5, 9] {
+    // A `**` of some length may fit a rule that is more specific, so several are tried; the
+    // shortest last, because a rule that only it finds is worth a word.
+    for length in [1, 2, 5, 9, 0] {
         let (path, captures) = expand(template, length);
         match schema
             .routes
@@ -190,7 +195,7 @@ fn routes_back(schema: &Schema, rule: &Rule) -> Result<(), String> {
                 }
                 let got: Vec<&str> = binding.template.captures(&path, &found.spans).collect();
                 return if got == captures {
-                    Ok(())
+                    Ok(length)
                 } else {
                     Err(format!("{path} gives {got:?} instead of {captures:?}"))
                 };
@@ -209,13 +214,13 @@ fn expand(template: &Template, length: usize) -> (String, Vec<String>) {
         count += 1;
         format!("x{count}")
     };
-    let parts: Vec<String> = template
+    let parts: Vec<Vec<String>> = template
         .segments()
         .iter()
         .map(|segment| match segment {
-            Segment::Literal(text) => text.to_string(),
-            Segment::Star => word(),
-            Segment::DoubleStar => (0..length).map(|_| word()).collect::<Vec<_>>().join("/"),
+            Segment::Literal(text) => vec![text.to_string()],
+            Segment::Star => vec![word()],
+            Segment::DoubleStar => (0..length).map(|_| word()).collect(),
         })
         .collect();
     let captures = template
@@ -225,6 +230,7 @@ fn expand(template: &Template, length: usize) -> (String, Vec<String>) {
             parts
                 .get(variable.first..variable.end)
                 .unwrap_or_default()
+                .concat()
                 .join("/")
         })
         .collect();
@@ -232,18 +238,19 @@ fn expand(template: &Template, length: usize) -> (String, Vec<String>) {
         .verb()
         .map(|verb| format!(":{verb}"))
         .unwrap_or_default();
-    (format!("/{}{verb}", parts.join("/")), captures)
+    (format!("/{}{verb}", parts.concat().join("/")), captures)
 }
 
 impl Tally {
     /// Prints the counts and what is wrong; how many things that is.
     fn print(&self, name: &str) -> usize {
         println!(
-            "corpus: {name}: {} rules, {} of their own, {} routed back, {} known to be shadowed; {} clashes, {} told; \
+            "corpus: {name}: {} rules, {} of their own, {} routed back, {} of them only where `**` takes nothing, {} shadowed; {} clashes, {} told; \
              {} problems in all; compiled in {:.1} s, {}",
             self.rules,
             self.unique,
             self.routed,
+            self.shortest_only,
             self.shadowed,
             self.clashes,
             self.told,
