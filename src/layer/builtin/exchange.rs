@@ -9,7 +9,8 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http_body::{Body as _, Frame};
 use prost::Message;
 
-use crate::call::{Blame, Body, Code, Fault, Reply, Status};
+use crate::call::{Blame, Body, Call, Code, Fault, Reply, Status};
+use crate::wire::compress::{Encoding, decompress};
 use crate::wire::frame::{Deframer, HEADER_BYTES, Rules, encode_header};
 
 /// Requests of these services are names; more than this is not one of them.
@@ -19,13 +20,20 @@ const REQUEST_BYTES: usize = 64 * 1024;
 pub(super) struct Requests {
     body: Body,
     deframer: Deframer,
+    /// `None` when the client compresses in a way that is not known here.
+    encoding: Option<Encoding>,
 }
 
 impl Requests {
-    pub(super) fn new(body: Body) -> Self {
+    /// Takes the body out of `call`.
+    pub(super) fn of(call: &mut Call) -> Self {
+        let encoding = call.metadata.get("grpc-encoding");
         Self {
-            body,
+            body: std::mem::replace(&mut call.body, Body::empty()),
             deframer: Deframer::new(Rules::grpc(REQUEST_BYTES)),
+            encoding: encoding.map_or(Some(Encoding::Identity), |name| {
+                Encoding::parse(name.as_bytes())
+            }),
         }
     }
 
@@ -33,15 +41,17 @@ impl Requests {
     pub(super) async fn next<M: Message + Default>(&mut self) -> Result<Option<M>, Fault> {
         loop {
             if let Some(message) = self.deframer.next().map_err(unreadable)? {
-                if message.compressed {
-                    return Err(Fault::new(
-                        Blame::Client,
-                        Code::Unimplemented,
-                        "COMPRESSED_REQUEST",
-                        "compressed requests to this service are not understood",
-                    ));
-                }
-                return M::decode(message.payload).map(Some).map_err(unreadable);
+                let plain = match self.encoding {
+                    _ if !message.compressed => message.payload,
+                    None => return Err(unknown_encoding()),
+                    Some(Encoding::Identity) => {
+                        return Err(unreadable("a compressed message, and no word of how"));
+                    }
+                    Some(encoding) => {
+                        decompress(encoding, &message.payload, REQUEST_BYTES).map_err(unreadable)?
+                    }
+                };
+                return M::decode(plain).map(Some).map_err(unreadable);
             }
             let frame = poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)).await;
             match frame.transpose()?.map(Frame::into_data) {
@@ -53,6 +63,18 @@ impl Requests {
             }
         }
     }
+}
+
+fn unknown_encoding() -> Fault {
+    Fault::new(
+        Blame::Client,
+        Code::Unimplemented,
+        "UNKNOWN_ENCODING",
+        format!(
+            "requests to this service may be compressed as {}",
+            Encoding::ACCEPTED
+        ),
+    )
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Fault {

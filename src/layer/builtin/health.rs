@@ -50,7 +50,7 @@ pub(super) async fn answer<S>(
 where
     S: Service<Call, Response = Reply, Error = Fault>,
 {
-    let mut requests = Requests::new(std::mem::replace(&mut call.body, Body::empty()));
+    let mut requests = Requests::of(&mut call);
     let Some(request) = requests.next::<HealthCheckRequest>().await? else {
         return Ok(exchange::status(
             Code::Unimplemented,

@@ -49,7 +49,7 @@ impl Version {
 
 /// Answers every request of the stream as it comes.
 pub(super) fn answer(mut call: Call, own: Arc<Schema>) -> Reply {
-    let requests = Requests::new(std::mem::replace(&mut call.body, Body::empty()));
+    let requests = Requests::of(&mut call);
     // The call stays with the stream: its record ends when the stream does.
     let frames = stream::unfold(Some((requests, call)), move |state| {
         let own = Arc::clone(&own);
