@@ -25,6 +25,9 @@ use crate::upstream::Upstreams;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// How often an app that serves no reflection is asked whether it does by now.
+const SLOWLY: Duration = Duration::from_secs(60);
+
 /// The sources of one gateway and what came of them last.
 #[derive(Debug)]
 pub(super) struct Schemas {
@@ -241,7 +244,8 @@ impl Schemas {
                         Some(Said::Schema(_)) => failures.tell(&fault),
                     }
                     held.get_or_insert_with(|| ready.hold(Condition::Schema));
-                    self.config.sources.reflection_interval
+                    // Some servers say so while they start, or by mistake.
+                    Some(self.config.sources.reflection_interval.unwrap_or(SLOWLY))
                 }
                 Err(fault) => {
                     failures.tell(&fault);
