@@ -84,7 +84,12 @@ pub(super) async fn this_host_only(
 fn hosts(request: &Request) -> Option<Vec<Authority>> {
     let mut hosts = Vec::new();
     for value in request.headers().get_all(header::HOST) {
-        hosts.push(Authority::try_from(value.as_bytes()).ok()?);
+        let host = Authority::try_from(value.as_bytes()).ok()?;
+        // No client that means well sends a user here.
+        if host.as_str().contains('@') {
+            return None;
+        }
+        hosts.push(host);
     }
     hosts.extend(request.uri().authority().cloned());
     (!hosts.is_empty()).then_some(hosts)

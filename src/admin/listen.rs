@@ -3,7 +3,11 @@
 //! The admin server has no timers of its own. One rule stands for all of them: a connection to
 //! which nothing was written for thirty seconds is closed. It ends half a request, an idle
 //! keep-alive and a client that does not read alike; whoever is being answered stays.
+//!
+//! When all places are taken the oldest connection gives up its own: whoever keeps them all could
+//! otherwise keep probes out, and a gateway whose probes fail is killed.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::Pin;
@@ -14,7 +18,7 @@ use std::time::Duration;
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// As many connections as one listener has at a time.
@@ -31,6 +35,8 @@ const REST: Duration = Duration::from_millis(100);
 pub(super) struct Guarded {
     listener: TcpListener,
     room: Arc<Semaphore>,
+    /// One end for each connection, the oldest first; dropping it closes the connection.
+    open: VecDeque<oneshot::Sender<()>>,
 }
 
 /// A connection within limits.
@@ -39,6 +45,8 @@ pub(super) struct Connection {
     stream: TcpStream,
     /// Passes when the client was not answered for too long.
     quiet: Pin<Box<Sleep>>,
+    /// Ends when the place is needed.
+    needed: oneshot::Receiver<()>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -49,7 +57,18 @@ impl Guarded {
         Ok(Self {
             listener: TcpListener::from_std(listener)?,
             room: Arc::new(Semaphore::new(CONNECTIONS)),
+            open: VecDeque::new(),
         })
+    }
+
+    /// A place for a connection that is there, if need be that of the oldest.
+    async fn place(&mut self) -> Option<OwnedSemaphorePermit> {
+        self.open.retain(|connection| !connection.is_closed());
+        if self.room.available_permits() == 0 {
+            self.open.pop_front();
+        }
+        // The semaphore is never closed.
+        Arc::clone(&self.room).acquire_owned().await.ok()
     }
 }
 
@@ -58,14 +77,16 @@ impl Listener for Guarded {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        // The semaphore is never closed.
-        let place = Arc::clone(&self.room).acquire_owned().await.ok();
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
+                    let place = self.place().await;
+                    let (open, needed) = oneshot::channel();
+                    self.open.push_back(open);
                     let connection = Connection {
                         stream,
                         quiet: Box::pin(sleep(QUIET)),
+                        needed,
                         _place: place,
                     };
                     return (connection, peer);
@@ -90,6 +111,9 @@ impl Connection {
     }
 
     fn check_quiet(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if self.needed.is_terminated() || Pin::new(&mut self.needed).poll(context).is_ready() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         match self.quiet.as_mut().poll(context) {
             Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
             Poll::Pending => Ok(()),
@@ -192,6 +216,35 @@ mod tests {
         for _ in 0..10 {
             sleep_until(Instant::now() + QUIET * 3 / 4).await;
             connection.write_all(b"x").await.unwrap();
+            client.read_exact(&mut [0]).await.unwrap();
+        }
+    }
+
+    /// Who takes all places does not keep a probe out.
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_makes_room() {
+        let (mut oldest, _client, mut guarded) = connected().await;
+        let address = guarded.local_addr().unwrap();
+        let mut others = Vec::new();
+        for _ in 1..CONNECTIONS {
+            let client = TcpStream::connect(address).await.unwrap();
+            others.push((guarded.accept().await.0, client));
+        }
+        assert_eq!(guarded.room.available_permits(), 0);
+        let began = Instant::now();
+        let closed = async {
+            let error = oldest.read(&mut [0; 16]).await.unwrap_err();
+            drop(oldest);
+            error.kind()
+        };
+        let (kind, (mut probe, _), client) =
+            tokio::join!(closed, guarded.accept(), TcpStream::connect(address));
+        assert_eq!(kind, io::ErrorKind::ConnectionAborted);
+        assert_eq!(began.elapsed(), Duration::ZERO, "it did not wait");
+        probe.write_all(b"x").await.unwrap();
+        client.unwrap().read_exact(&mut [0]).await.unwrap();
+        for (other, client) in &mut others {
+            other.write_all(b"x").await.unwrap();
             client.read_exact(&mut [0]).await.unwrap();
         }
     }

@@ -192,6 +192,7 @@ fn only_who_names_this_host_sees_the_admin_pages() {
     for host in [
         "host: evil.example\r\n",
         "host: 127.0.0.1\r\nhost: evil.example\r\n",
+        "host: evil@127.0.0.1\r\n",
         "host: \r\n",
         "",
     ] {
