@@ -304,6 +304,12 @@ impl Followed {
         }
         if let (Direction::Reply, Some(trailers)) = (self.direction, frame.trailers_ref()) {
             note_status(&self.record, trailers);
+            let ok = Status::from_trailers(trailers).is_some_and(|status| status.is_ok());
+            if ok && !self.follower.at_boundary() {
+                // A cut message under a good status would look complete (invariant 14).
+                let fault = frame_fault(&FrameError::Truncated, self.direction);
+                return Poll::Ready(Some(Err(fault)));
+            }
         }
         Poll::Ready(Some(Ok(frame)))
     }
