@@ -9,7 +9,6 @@
 
 mod any;
 mod dynamic;
-mod entry;
 mod group;
 mod object;
 mod scalar;
