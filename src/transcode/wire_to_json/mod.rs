@@ -128,12 +128,21 @@ pub fn transcode(
 }
 
 fn compact(response: &Response<'_>, wire: &[u8], out: &mut Vec<u8>) -> Result<Written, WireError> {
+    let start = out.len();
     let walker = Walker::new(response.tables, response.options, response.limit, out);
-    run(walker, response, wire)
+    match run(walker, response, wire) {
+        // What is wrong may be overwritten further on. The simple pass looks only at what counts
+        // in the end, so it has the last word; sound messages never get here.
+        Err(error) if !error.is_too_large() => {
+            out.truncate(start);
+            transcode_simply(response, wire, out)
+        }
+        result => result,
+    }
 }
 
 /// [`transcode`] to compact JSON with the simple pass in place of the quick one: slower, otherwise
-/// the same. For comparison only.
+/// the same.
 #[doc(hidden)]
 pub fn transcode_simply(
     response: &Response<'_>,
