@@ -17,9 +17,16 @@ impl<'t> Walker<'t, '_> {
         if let [bytes] = fragments
             && self.quick
             && !self.grouping
-            && self.dynamic(message, well_known, bytes)?
         {
-            return Ok(());
+            match self.dynamic(message, well_known, bytes) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                // What is wrong may be overwritten further on: grouping looks at what counts.
+                Err(Stop::Error(error)) if error.kind != ErrorKind::TooLarge => {
+                    return Err(Stop::Conflict);
+                }
+                Err(stop) => return Err(stop),
+            }
         }
         match (well_known, message.fields.first()) {
             (WellKnown::Timestamp, _) => {
