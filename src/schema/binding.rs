@@ -22,6 +22,10 @@ pub struct Binding {
     pub body: BodyTarget,
     /// The field of the response that is the answer's body, as (message, field number).
     pub response_body: Option<FieldStep>,
+    /// The request body is a `google.api.HttpBody`: bytes of any kind (S8).
+    pub raw_request: bool,
+    /// The answer's body is a `google.api.HttpBody`.
+    pub raw_response: bool,
     /// Where it was declared.
     pub declared: Location,
     /// What declared it.

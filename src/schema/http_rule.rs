@@ -8,7 +8,7 @@ use super::binding::{Binding, BodyTarget, FieldPath, FieldStep, Origin};
 use super::descriptor::{HttpPattern, HttpRule};
 use super::field_path::{self, FieldError};
 use super::name;
-use super::plan::{MessageId, Tables};
+use super::plan::{Cardinality, Kind, MessageId, Tables};
 use super::problem::{Location, Problem};
 use super::{Method, MethodId};
 use crate::route::template::Template;
@@ -121,12 +121,20 @@ impl<'a> Binder<'a> {
         if self.broken {
             return None;
         }
+        let Method { input, output, .. } = *self.subject.method;
+        let raw_request = match &body {
+            BodyTarget::None => false,
+            BodyTarget::Whole => self.is_http_body(input, None),
+            BodyTarget::Field(step) => self.is_http_body(input, Some(*step)),
+        };
         Some(Binding {
             method: self.subject.id,
             http_method: http_method.into(),
             template: template?,
             variables,
             body,
+            raw_request,
+            raw_response: self.is_http_body(output, response_body),
             response_body,
             declared: self.subject.place.clone(),
             origin: self.subject.origin,
@@ -238,6 +246,24 @@ impl<'a> Binder<'a> {
             return None;
         }
         self.top_level("response_body", self.subject.method.output, field)
+    }
+
+    /// Whether a message, or the field of it that is named, is one `google.api.HttpBody`.
+    fn is_http_body(&self, message: MessageId, field: Option<FieldStep>) -> bool {
+        const HTTP_BODY: &str = "google.api.HttpBody";
+        let tables = self.subject.tables;
+        let target = match field {
+            None => Some(message),
+            Some(step) => tables
+                .message(step.message)
+                .by_number(step.number)
+                .filter(|field| field.cardinality == Cardinality::Singular)
+                .and_then(|field| match field.kind {
+                    Kind::Message(id) => Some(id),
+                    _ => None,
+                }),
+        };
+        target.is_some_and(|id| &*tables.message(id).full_name == HTTP_BODY)
     }
 
     /// A field that is named without a path to it.

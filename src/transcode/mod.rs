@@ -8,6 +8,7 @@
 //! - [`split`]: a stream of JSON values is cut into bodies.
 //! - [`wire_to_json`]: a message becomes JSON.
 //! - [`detail`]: `google.rpc.Status` details, read and made.
+//! - [`http_body`]: bytes of any kind, in and out of `google.api.HttpBody`.
 //! - [`escape`]: JSON text of strings.
 
 #![allow(
@@ -21,6 +22,7 @@ mod base64;
 pub mod bind;
 pub mod detail;
 pub mod escape;
+pub mod http_body;
 pub mod json_to_wire;
 mod known;
 pub mod mask;

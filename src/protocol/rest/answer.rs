@@ -27,6 +27,8 @@ pub(super) struct Answer {
     pub(super) errors: ErrorShape,
     /// The message type of the answer and the one field of it that is the body, once routed.
     pub(super) output: Option<(MessageId, Option<FieldStep>)>,
+    /// The answer's body is bytes of any kind (S8).
+    pub(super) raw: bool,
     pub(super) asked: Asked,
     /// Which fields are wanted; all if none.
     pub(super) mask: Option<Mask>,
@@ -62,6 +64,7 @@ impl Answer {
             json: policy.json,
             errors: error_shape(head, &policy),
             output: None,
+            raw: false,
             mask: None,
             asked: Asked {
                 head_only: head.method == Method::HEAD,
@@ -83,6 +86,7 @@ impl Answer {
         self.json = policy.json;
         let method = self.schema.method(binding.method);
         self.output = Some((method.output, binding.response_body));
+        self.raw = binding.raw_response;
     }
 
     /// What the request's system parameters say about the answer (B8).

@@ -74,7 +74,7 @@ fn content_type(headers: &HeaderMap) -> Option<&str> {
         .and_then(|value| value.to_str().ok())
 }
 
-/// Refuses bodies that are not JSON in UTF-8 (B13). A request without a body may say what it
+/// Refuses bodies that are not JSON in UTF-8 where JSON is wanted (B13). A request without a body may say what it
 /// likes about it, as may one whose rule has no use for a body.
 pub(super) fn check_request(
     headers: &HeaderMap,
@@ -93,7 +93,7 @@ pub(super) fn check_request(
             "a compressed request body is not understood here",
         ));
     }
-    let Some(value) = headers.get(CONTENT_TYPE) else {
+    let Some(value) = headers.get(CONTENT_TYPE).filter(|_| !binding.raw_request) else {
         return Ok(());
     };
     let Ok(value) = value.to_str() else {

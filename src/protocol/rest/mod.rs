@@ -7,7 +7,9 @@ mod answer;
 mod error;
 mod framing;
 mod headers;
+
 mod media;
+mod raw;
 mod request;
 mod stream;
 mod unary;
@@ -71,7 +73,6 @@ impl Rest {
 
         let path = http::uri::PathAndQuery::try_from(&*method.path)
             .unwrap_or_else(|_| http::uri::PathAndQuery::from_static("/"));
-        let streams = media::RequestStream::of(&head.headers);
         let reader = request::Reader {
             schema: Arc::clone(&schema),
             binding: id,
@@ -79,11 +80,7 @@ impl Rest {
             bound,
             record: record.clone(),
         };
-        let body = if method.kind.client_streams() {
-            request::stream(reader, body, streams)
-        } else {
-            request::unary(reader, body)
-        };
+        let body = request_body(reader, body, &head.headers);
         let call = Call {
             method: Some(binding.method),
             path,
@@ -95,14 +92,7 @@ impl Rest {
             record,
             schema: Arc::clone(&schema),
         };
-        let respond: Box<dyn Respond> = if method.kind.server_streams() {
-            Box::new(stream::Streaming::new(
-                answer,
-                media::ResponseStream::of(&head, &schema, id),
-            ))
-        } else {
-            Box::new(unary::Unary::new(answer))
-        };
+        let respond = responder(answer, &head, &schema, id);
         Entry::Call(call, respond)
     }
 
@@ -153,6 +143,42 @@ impl Adapter for Rest {
             }
             Err(fault) => Entry::Answered(error::from_fault(&answer, &fault)),
         }
+    }
+}
+
+/// The messages of a request, once they are asked for.
+fn request_body(reader: request::Reader, body: Body, headers: &http::HeaderMap) -> Body {
+    let binding = reader.schema.binding(reader.binding);
+    let streams = reader.schema.method(binding.method).kind.client_streams();
+    if binding.raw_request {
+        let content_type = headers.get(http::header::CONTENT_TYPE).cloned();
+        if streams {
+            raw::upload(reader, body, content_type)
+        } else {
+            request::raw(reader, body, content_type)
+        }
+    } else if streams {
+        request::stream(reader, body, media::RequestStream::of(headers))
+    } else {
+        request::unary(reader, body)
+    }
+}
+
+/// Who will own the answer.
+fn responder(
+    answer: Answer,
+    head: &http::request::Parts,
+    schema: &Schema,
+    id: BindingId,
+) -> Box<dyn Respond> {
+    let binding = schema.binding(id);
+    if !schema.method(binding.method).kind.server_streams() {
+        Box::new(unary::Unary::new(answer))
+    } else if binding.raw_response {
+        Box::new(raw::Download(answer))
+    } else {
+        let framing = media::ResponseStream::of(head, schema, id);
+        Box::new(stream::Streaming::new(answer, framing))
     }
 }
 

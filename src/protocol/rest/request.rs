@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http_body::Frame;
 
 use super::media::RequestStream;
@@ -14,6 +15,7 @@ use crate::schema::binding::{Binding, BodyTarget};
 use crate::schema::policy::Policy;
 use crate::schema::{BindingId, Schema};
 use crate::transcode::bind::Bound;
+use crate::transcode::http_body::HttpBody;
 use crate::transcode::json_to_wire::{self, Rejection};
 use crate::transcode::split::Splitter;
 use crate::wire::frame::{HEADER_BYTES, encode_header};
@@ -33,6 +35,27 @@ impl Reader {
         self.schema.binding(self.binding)
     }
 
+    /// One message as a gRPC frame, of bytes that are no JSON (S8).
+    pub(super) fn raw(
+        &self,
+        bound: &Bound,
+        content_type: Option<&HeaderValue>,
+        data: &[u8],
+    ) -> Result<Bytes, Fault> {
+        let within = match self.binding().body {
+            BodyTarget::None | BodyTarget::Whole => None,
+            BodyTarget::Field(step) => Some(step.number),
+        };
+        let body = HttpBody {
+            content_type: content_type.map_or(b"", HeaderValue::as_bytes),
+            data,
+        };
+        let mut frame = vec![0; HEADER_BYTES];
+        body.write(within, &mut frame);
+        frame.extend_from_slice(&bound.wire);
+        self.framed(frame)
+    }
+
     /// One message as a gRPC frame.
     fn message(&self, bound: &Bound, json: &[u8]) -> Result<Bytes, Fault> {
         let binding = self.binding();
@@ -48,9 +71,16 @@ impl Reader {
         frame.reserve(json.len() + bound.wire.len());
         json_to_wire::transcode(&request, json, &mut frame)
             .map_err(|rejection| rejected(rejection, request.limit))?;
+        self.framed(frame)
+    }
+
+    /// Writes the head of a frame into the place that was left for it.
+    fn framed(&self, mut frame: Vec<u8>) -> Result<Bytes, Fault> {
+        let limit = self.policy.limits.message_bytes;
         let length = frame.len() - HEADER_BYTES;
-        let Ok(length) = u32::try_from(length) else {
-            return Err(too_large(request.limit));
+        let length = u32::try_from(length).ok().filter(|_| length <= limit);
+        let Some(length) = length else {
+            return Err(too_large(limit));
         };
         let header = encode_header(0, length);
         for (place, byte) in frame.iter_mut().zip(header) {
@@ -61,13 +91,27 @@ impl Reader {
     }
 }
 
+/// The one message of a unary request whose body is no JSON (S8).
+pub(super) fn raw(reader: Reader, body: Body, content_type: Option<HeaderValue>) -> Body {
+    Body::stream(Once(Some(Box::pin(async move {
+        let data = whole(&reader, body).await?;
+        reader.raw(&reader.bound, content_type.as_ref(), &data)
+    }))))
+}
+
+/// The body of a unary request.
+async fn whole(reader: &Reader, body: Body) -> Result<Bytes, Fault> {
+    let limit = reader.policy.limits.request_bytes;
+    let body = Body::raw(IdleBody::new(body, reader.policy.timeouts.body_idle));
+    let whole = read_whole(body, limit).await?;
+    reader.record.note().bytes_in += whole.len() as u64;
+    Ok(whole)
+}
+
 /// The one message of a unary request.
 pub(super) fn unary(reader: Reader, body: Body) -> Body {
     Body::stream(Once(Some(Box::pin(async move {
-        let limit = reader.policy.limits.request_bytes;
-        let body = Body::raw(IdleBody::new(body, reader.policy.timeouts.body_idle));
-        let json = read_whole(body, limit).await?;
-        reader.record.note().bytes_in += json.len() as u64;
+        let json = whole(&reader, body).await?;
         if reader.binding().body == BodyTarget::None && !json.is_empty() {
             return Err(Fault::invalid(
                 "UNEXPECTED_BODY",

@@ -85,14 +85,14 @@ impl Respond for Streaming {
 }
 
 /// What an answer stream yields next.
-enum Step {
+pub(super) enum Step {
     Message(Bytes),
     Ended(Status, HeaderMap),
     Failed(Fault),
 }
 
 /// The app's side of the stream: messages, then one last word.
-struct Source {
+pub(super) struct Source {
     body: Body,
     messages: Messages,
     trailers_only: Option<HeaderMap>,
@@ -100,7 +100,7 @@ struct Source {
 }
 
 impl Source {
-    fn new(answer: &Answer, reply: Reply) -> Result<Self, Fault> {
+    pub(super) fn new(answer: &Answer, reply: Reply) -> Result<Self, Fault> {
         let limit = answer.policy.limits.response_message_bytes;
         let messages = Messages::new(&reply.metadata, limit)?;
         let Reply {
@@ -116,7 +116,7 @@ impl Source {
         })
     }
 
-    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Option<Step>> {
+    pub(super) fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Option<Step>> {
         if self.done {
             return Poll::Ready(None);
         }

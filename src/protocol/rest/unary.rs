@@ -10,7 +10,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body::Body as _;
 
 use super::answer::Answer;
-use super::{error, headers};
+use super::{error, headers, raw};
 use crate::call::{Blame, Body, Code, Fault, LocalFuture, Reply, Status};
 use crate::protocol::Respond;
 use crate::protocol::reader;
@@ -119,7 +119,10 @@ fn success(answer: &Answer, whole: Whole) -> Result<Response<Body>, Fault> {
 }
 
 /// The answer's body in the form that was asked for.
-fn content(answer: &Answer, message: &[u8]) -> Result<Response<Body>, Fault> {
+fn content(answer: &Answer, message: &Bytes) -> Result<Response<Body>, Fault> {
+    if answer.raw && !answer.asked.proto {
+        return raw::whole(answer, message);
+    }
     if !answer.asked.proto {
         let body = to_json(answer, message, answer.json.indent)?;
         return Ok(json(body, answer.asked.head_only));

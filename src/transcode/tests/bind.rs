@@ -28,6 +28,8 @@ fn rule(template: &str, body: &str) -> Binding {
             field => BodyTarget::Field(step("Request", field)),
         },
         response_body: None,
+        raw_request: false,
+        raw_response: false,
         declared: Location::file("test"),
         origin: Origin::Annotation,
     }
