@@ -2,8 +2,6 @@
 //!
 //! Source: the ProtoJSON specification and RFC 3339; the calendar is the proleptic Gregorian one.
 
-use std::io::Write;
-
 /// 0001-01-01T00:00:00Z.
 const FIRST_SECOND: i64 = -62_135_596_800;
 /// 9999-12-31T23:59:59Z.
@@ -119,27 +117,44 @@ pub(crate) fn write_timestamp(out: &mut Vec<u8>, seconds: i64, nanos: i32) -> Op
     }
     let (year, month, day) = date_from_days(seconds.div_euclid(86_400));
     let second = seconds.rem_euclid(86_400);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    write!(
-        out,
-        "\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-    )
-    .ok()?;
+    let [y1, y2, y3, y4] = digits(year as u32);
+    let [mo1, mo2] = digits(month as u32);
+    let [d1, d2] = digits(day as u32);
+    let [h1, h2] = digits((second / 3_600) as u32);
+    let [mi1, mi2] = digits((second / 60 % 60) as u32);
+    let [s1, s2] = digits((second % 60) as u32);
+    out.extend_from_slice(&[
+        b'"', y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1,
+        s2,
+    ]);
     write_fraction(out, nanos.unsigned_abs());
     out.extend_from_slice(b"Z\"");
     Some(())
 }
 
+/// The last `N` digits of a number.
+fn digits<const N: usize>(mut value: u32) -> [u8; N] {
+    let mut text = [b'0'; N];
+    for place in text.iter_mut().rev() {
+        *place = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+    text
+}
+
 /// Nothing, or a point and 3, 6 or 9 digits.
 fn write_fraction(out: &mut Vec<u8>, nanos: u32) {
-    let (value, width) = match nanos {
-        0 => return,
-        _ if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
-        _ if nanos.is_multiple_of(1_000) => (nanos / 1_000, 6),
-        _ => (nanos, 9),
-    };
-    // Writing to memory does not fail.
-    let _infallible = write!(out, ".{value:0width$}");
+    if nanos == 0 {
+        return;
+    }
+    out.push(b'.');
+    if nanos.is_multiple_of(1_000_000) {
+        out.extend_from_slice(&digits::<3>(nanos / 1_000_000));
+    } else if nanos.is_multiple_of(1_000) {
+        out.extend_from_slice(&digits::<6>(nanos / 1_000));
+    } else {
+        out.extend_from_slice(&digits::<9>(nanos));
+    }
 }
 
 /// Seconds and nanoseconds of `1.5s`; `None` when it is none or exceeds 10,000 years.
@@ -178,8 +193,14 @@ pub(crate) fn write_duration(out: &mut Vec<u8>, seconds: i64, nanos: i32) -> Opt
     if mixed || !in_range {
         return None;
     }
-    let sign = if seconds < 0 || nanos < 0 { "-" } else { "" };
-    write!(out, "\"{sign}{}", seconds.unsigned_abs()).ok()?;
+    let sign: &[u8] = if seconds < 0 || nanos < 0 {
+        b"\"-"
+    } else {
+        b"\""
+    };
+    out.extend_from_slice(sign);
+    let mut buffer = itoa::Buffer::new();
+    out.extend_from_slice(buffer.format(seconds.unsigned_abs()).as_bytes());
     write_fraction(out, nanos.unsigned_abs());
     out.extend_from_slice(b"s\"");
     Some(())

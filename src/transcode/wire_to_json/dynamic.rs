@@ -1,7 +1,6 @@
 //! The quick pass over the types that hold any JSON, and over wrappers. What is unusual about one
 //! of them is left to the grouping of records, before anything is printed.
 
-use super::group::Entry;
 use super::object::Keys;
 use super::scalar::{Scalar, float};
 use super::walker::{Stop, Walker};
@@ -109,20 +108,16 @@ impl<'t> Walker<'t, '_> {
                 self.stray(message, tag, None, &mut reader)?;
                 continue;
             }
-            let entry = Entry::read(self.tables, field, reader.bytes()?)
-                .map_err(|stop| stop.within(message, field))?;
-            let Some(entry) = entry else {
-                self.unknown_fields += 1;
-                continue;
-            };
-            if !keys.insert(entry.key.identity()) {
-                return Err(Stop::Conflict);
-            }
-            self.out.push(b',');
-            self.map_key(entry.key);
-            self.out.push(b':');
-            self.entry_value(&entry)
-                .map_err(|stop| stop.within(message, field))?;
+            let entry = reader.bytes()?;
+            self.entry(field, entry, |walker, key| {
+                walker.out.push(b',');
+                if keys.insert(key) {
+                    Ok(())
+                } else {
+                    Err(Stop::Conflict)
+                }
+            })
+            .map_err(|stop| stop.within(message, field))?;
         }
         self.close_object(start);
         Ok(())

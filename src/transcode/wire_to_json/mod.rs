@@ -9,6 +9,7 @@
 
 mod any;
 mod dynamic;
+mod entry;
 mod group;
 mod object;
 mod scalar;

@@ -7,7 +7,6 @@ use std::collections::HashSet;
 
 use smallvec::SmallVec;
 
-use super::group::Entry;
 use super::scalar::{Identity, float, integer};
 use super::walker::{Stop, Walker};
 use crate::schema::plan::{Cardinality, Kind, Member, Message, Printing};
@@ -371,17 +370,14 @@ impl<'t, 'w> Object<'t, 'w> {
         let Some(field) = self.message.fields.get(at.0) else {
             return Ok(());
         };
-        let Some(entry) = Entry::read(walker.tables, field, bytes)? else {
-            walker.unknown_fields += 1;
-            return Ok(());
-        };
-        self.begin(walker, at)?;
-        if !self.keys.insert(entry.key.identity()) {
-            return Err(Stop::Conflict);
-        }
-        walker.map_key(entry.key);
-        walker.out.push(b':');
-        walker.entry_value(&entry)
+        walker.entry(field, bytes, |walker, key| {
+            self.begin(walker, at)?;
+            if self.keys.insert(key) {
+                Ok(())
+            } else {
+                Err(Stop::Conflict)
+            }
+        })
     }
 
     fn group(
