@@ -2,55 +2,14 @@
 
 use std::fmt::Write as _;
 
+use super::values::{self, Entropy};
 use crate::schema::plan::{Cardinality, Field, Kind, Message, MessageId, Tables, WellKnown};
 use crate::transcode::json_to_wire::wire_type;
 use crate::transcode::proto::{WireType, put_bytes, put_len_field, put_tag, put_varint, zigzag};
 
-const STRINGS: [&str; 6] = [
-    "",
-    "a",
-    "ü\u{1F600}",
-    "\"\\\n\u{1}",
-    "a.b]c",
-    "long enough for two",
-];
 const PATHS: [&str; 3] = ["a", "foo_bar.b", "x.y_z"];
 const SECONDS: [i64; 5] = [0, 1, -1, 951_827_696, -62_135_596_800];
 const NANOS: [i64; 5] = [0, 1, 1_000, 10_000_000, 999_999_999];
-const DOUBLES: [f64; 8] = [0.0, -0.0, 1.5, -2.0, 1e300, 5e-324, 123_456_789.125, 0.1];
-const INTEGERS: [i64; 9] = [
-    0,
-    1,
-    -1,
-    7,
-    128,
-    i32::MAX as i64,
-    i32::MIN as i64,
-    i64::MAX,
-    i64::MIN,
-];
-
-/// Choices read off random bytes; zeros when they are used up, so everything ends.
-pub(super) struct Entropy<'a>(std::slice::Iter<'a, u8>);
-
-impl<'a> Entropy<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes.iter())
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::from(self.0.next().copied().unwrap_or(0)) % limit.max(1)
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.len() == 0
-    }
-}
-
 /// Records of a message, in any order, fields given several times, in both forms of lists.
 pub(super) fn wire(tables: &Tables, id: MessageId, entropy: &mut Entropy<'_>) -> Vec<u8> {
     let mut out = Vec::new();
@@ -73,10 +32,9 @@ pub(super) fn wire(tables: &Tables, id: MessageId, entropy: &mut Entropy<'_>) ->
             }
         }
         Some(WellKnown::Any) => {
-            let name = entropy.pick(&["t.Tree", "google.protobuf.Int32Value"]);
-            let content = tables.find_message(name).unwrap();
+            let (name, content) = any_content(tables, entropy, false);
             put_len_field(&mut out, 1, format!("a/{name}").as_bytes());
-            let content = wire(tables, content, entropy);
+            let content = entropy.nested(|entropy| wire(tables, content, entropy));
             put_len_field(&mut out, 2, &content);
         }
         _ => {
@@ -84,7 +42,7 @@ pub(super) fn wire(tables: &Tables, id: MessageId, entropy: &mut Entropy<'_>) ->
             for _ in 0..entropy.below(most) {
                 let field = &message.fields[entropy.below(message.fields.len())];
                 record(tables, field, entropy, &mut out);
-                if entropy.below(20) == 1 {
+                if entropy.below(20) == 1 && message.by_number(5_000).is_none() {
                     put_tag(&mut out, 5_000, WireType::Varint);
                     put_varint(&mut out, 1);
                 }
@@ -95,19 +53,31 @@ pub(super) fn wire(tables: &Tables, id: MessageId, entropy: &mut Entropy<'_>) ->
     if message.well_known == Some(WellKnown::Value) && out.is_empty() {
         out.extend([0x20, 0x01]);
     }
-    if message.map_entry
-        && message
-            .by_number(2)
-            .is_some_and(|field| is_value(tables, field))
-    {
-        put_len_field(&mut out, 2, &[0x20, 0x01]);
+    if message.map_entry {
+        let value = message.by_number(2).and_then(|field| field.kind.message());
+        match value.and_then(|id| tables.message(id).well_known) {
+            Some(WellKnown::Value) => put_len_field(&mut out, 2, &[0x20, 0x01]),
+            // It fails on an empty `Any`.
+            Some(WellKnown::Any) if !out.contains(&0x12) => {
+                put_len_field(&mut out, 2, b"\x0a\x1da/google.protobuf.StringValue");
+            }
+            _ => {}
+        }
     }
     out
 }
 
-fn is_value(tables: &Tables, field: &Field) -> bool {
-    let message = field.kind.message().map(|id| tables.message(id));
-    message.is_some_and(|message| message.well_known == Some(WellKnown::Value))
+/// What an `Any` may hold, of the types that the schema has.
+fn any_content(
+    tables: &Tables,
+    entropy: &mut Entropy<'_>,
+    plain: bool,
+) -> (&'static str, MessageId) {
+    let mut names = vec!["t.Tree", "new.M0", "old.M0", "google.protobuf.Int32Value"];
+    names.truncate(if plain { 3 } else { 4 });
+    names.retain(|name| tables.find_message(name).is_some());
+    let name = entropy.pick(&names);
+    (name, tables.find_message(name).expect("it was just found"))
 }
 
 fn record(tables: &Tables, field: &Field, entropy: &mut Entropy<'_>, out: &mut Vec<u8>) {
@@ -115,7 +85,7 @@ fn record(tables: &Tables, field: &Field, entropy: &mut Entropy<'_>, out: &mut V
         .kind
         .message()
         .is_some_and(|id| tables.message(id).message_set);
-    if set || field.number == 5_000 {
+    if set {
         return;
     }
     let list = field.cardinality == Cardinality::Repeated && field.kind.packable();
@@ -132,35 +102,39 @@ fn record(tables: &Tables, field: &Field, entropy: &mut Entropy<'_>, out: &mut V
 
 fn value(tables: &Tables, field: &Field, entropy: &mut Entropy<'_>, out: &mut Vec<u8>) {
     match field.kind {
-        Kind::Double => out.extend(entropy.pick(&DOUBLES).to_le_bytes()),
-        Kind::Float => out.extend((entropy.pick(&DOUBLES[..4]) as f32).to_le_bytes()),
+        // The one double that has no JSON form when it is no number.
+        Kind::Double if &*field.name == "number_value" => {
+            out.extend(entropy.finite().to_le_bytes());
+        }
+        Kind::Double => out.extend(entropy.double().to_le_bytes()),
+        Kind::Float => out.extend(entropy.float().to_le_bytes()),
         Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 => {
-            put_varint(out, entropy.pick(&INTEGERS) as u64);
+            put_varint(out, entropy.integer() as u64);
         }
-        Kind::Sint32 => put_varint(out, zigzag(entropy.pick(&INTEGERS[..7]))),
-        Kind::Sint64 => put_varint(out, zigzag(entropy.pick(&INTEGERS))),
+        Kind::Sint32 => put_varint(out, zigzag(i64::from(entropy.integer() as i32))),
+        Kind::Sint64 => put_varint(out, zigzag(entropy.integer())),
         Kind::Fixed32 | Kind::Sfixed32 => {
-            out.extend((entropy.pick(&INTEGERS) as u32).to_le_bytes());
+            out.extend((entropy.integer() as u32).to_le_bytes());
         }
-        Kind::Fixed64 | Kind::Sfixed64 => out.extend(entropy.pick(&INTEGERS).to_le_bytes()),
+        Kind::Fixed64 | Kind::Sfixed64 => out.extend(entropy.integer().to_le_bytes()),
         Kind::Bool => put_varint(out, entropy.below(3) as u64),
-        Kind::String => put_bytes(out, entropy.pick(&STRINGS).as_bytes()),
-        Kind::Bytes => put_bytes(out, entropy.pick(&[&b""[..], b"\xff\x00", b"abc"])),
+        Kind::String => put_bytes(out, entropy.text().as_bytes()),
+        Kind::Bytes => put_bytes(out, &entropy.blob()),
         Kind::Enum(id) => {
             let enumeration = tables.enumeration(id);
-            let known = entropy.pick(&[0, 1, 2]);
+            let index = entropy.below(enumeration.values.len() + usize::from(!enumeration.closed));
             let number = enumeration
                 .values
-                .get(known)
-                .map_or(if enumeration.closed { 1 } else { 99 }, |(_, number)| {
-                    *number
-                });
+                .get(index)
+                .map_or(99, |(_, number)| *number);
             let number = if enumeration.null_value { 0 } else { number };
             put_varint(out, i64::from(number) as u64);
         }
-        Kind::Message(id) => put_bytes(out, &wire(tables, id, entropy)),
+        Kind::Message(id) => {
+            put_bytes(out, &entropy.nested(|entropy| wire(tables, id, entropy)));
+        }
         Kind::Group(id) => {
-            out.extend(wire(tables, id, entropy));
+            out.extend(entropy.nested(|entropy| wire(tables, id, entropy)));
             put_tag(out, field.number, WireType::EndGroup);
         }
     }
@@ -182,7 +156,8 @@ pub(super) fn json(tables: &Tables, id: MessageId, entropy: &mut Entropy<'_>) ->
         let taken = field
             .oneof
             .is_some_and(|oneof| std::mem::replace(&mut oneofs[usize::from(oneof)], true));
-        if entropy.is_empty() || entropy.below(3) != 0 || set || taken {
+        let left_out = entropy.is_empty() || entropy.below(3) != 0;
+        if set || taken || (left_out && !field.required) {
             continue;
         }
         if out.len() > 1 {
@@ -214,10 +189,14 @@ fn known_json(tables: &Tables, message: &Message, entropy: &mut Entropy<'_>) -> 
             .pick(&["\"\"", "\"a\"", "\"a.fooBar,b\""])
             .to_owned(),
         WellKnown::Any => {
-            let inner = json(tables, tables.find_message("t.Tree").unwrap(), entropy);
-            match inner.strip_suffix('}') {
-                Some(members) if members.len() > 1 => format!("{members},\"@type\":\"a/t.Tree\"}}"),
-                _ => String::from("{\"@type\":\"a/t.Tree\",\"name\":\"x\"}"),
+            let (name, content) = any_content(tables, entropy, true);
+            let inner = entropy.nested(|entropy| json(tables, content, entropy));
+            let members = &inner[1..inner.len() - 1];
+            let comma = if members.is_empty() { "" } else { "," };
+            if entropy.below(2) == 0 {
+                format!("{{{members}{comma}\"@type\":\"a/{name}\"}}")
+            } else {
+                format!("{{\"@type\":\"b.c/d/{name}\"{comma}{members}}}")
             }
         }
         WellKnown::Struct => free_object(entropy),
@@ -231,15 +210,20 @@ fn known_json(tables: &Tables, message: &Message, entropy: &mut Entropy<'_>) -> 
 fn field_json(tables: &Tables, field: &Field, entropy: &mut Entropy<'_>) -> String {
     match (field.cardinality, field.kind.message()) {
         (Cardinality::Map, Some(entry)) => {
-            let key = match tables.message(entry).fields[0].kind {
-                Kind::String => entropy.pick(&["\"\"", "\"k\"", "\"ü\""]),
-                Kind::Bool => entropy.pick(&["\"true\"", "\"false\""]),
-                _ => entropy.pick(&["\"0\"", "\"7\""]),
-            };
-            format!(
-                "{{{key}:{}}}",
-                element(tables, tables.message(entry).fields[1].kind, entropy)
-            )
+            let entry = tables.message(entry);
+            let mut keys: Vec<String> = (0..1 + entropy.below(3))
+                .map(|_| values::key(entry.fields[0].kind, entropy))
+                .collect();
+            keys.sort_unstable();
+            keys.dedup();
+            let members: Vec<String> = keys
+                .into_iter()
+                .map(|key| {
+                    let key = values::quoted(&key, entropy);
+                    format!("{key}:{}", element(tables, entry.fields[1].kind, entropy))
+                })
+                .collect();
+            format!("{{{}}}", members.join(","))
         }
         (Cardinality::Repeated, _) => {
             let elements: Vec<String> = (0..entropy.below(4))
@@ -253,39 +237,27 @@ fn field_json(tables: &Tables, field: &Field, entropy: &mut Entropy<'_>) -> Stri
 
 fn element(tables: &Tables, kind: Kind, entropy: &mut Entropy<'_>) -> String {
     match kind.message() {
-        Some(id) => json(tables, id, entropy),
+        Some(id) => entropy.nested(|entropy| json(tables, id, entropy)),
         None => scalar(tables, kind, entropy),
     }
 }
 
 fn scalar(tables: &Tables, kind: Kind, entropy: &mut Entropy<'_>) -> String {
-    let text = match kind {
-        Kind::Double | Kind::Float => entropy.pick(&["0", "-0.0", "1.5", "\"2\"", "1e3", "-7"]),
-        Kind::Uint32 | Kind::Fixed32 => entropy.pick(&["0", "\"4294967295\"", "7"]),
-        Kind::Uint64 | Kind::Fixed64 => entropy.pick(&["0", "\"18446744073709551615\"", "7"]),
-        Kind::Bool => entropy.pick(&["true", "false"]),
-        Kind::String => entropy.pick(&["\"\"", "\"a\"", "\"\\u00fc\\ud83d\\ude00\\n\"", "\"ü\""]),
-        Kind::Bytes => entropy.pick(&["\"\"", "\"AQI=\"", "\"_-8\"", "\"AQ\""]),
-        Kind::Enum(id) => {
-            let enumeration = tables.enumeration(id);
-            let (name, number) = &enumeration.values[entropy.below(enumeration.values.len())];
-            return match (enumeration.null_value, entropy.below(2)) {
-                (true, _) => String::from("null"),
-                (false, 0) => format!("\"{name}\""),
-                (false, _) => number.to_string(),
-            };
-        }
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
-            entropy.pick(&["0", "-1", "\"9223372036854775807\"", "-9223372036854775808"])
-        }
-        _ => entropy.pick(&["0", "-1", "\"2147483647\"", "-2147483648", "1.0"]),
+    let Kind::Enum(id) = kind else {
+        return values::json(kind, entropy);
     };
-    text.to_owned()
+    let enumeration = tables.enumeration(id);
+    let (name, number) = &enumeration.values[entropy.below(enumeration.values.len())];
+    match (enumeration.null_value, entropy.below(2)) {
+        (true, _) => String::from("null"),
+        (false, 0) => format!("\"{name}\""),
+        (false, _) => number.to_string(),
+    }
 }
 
 fn free(entropy: &mut Entropy<'_>) -> String {
     match entropy.below(8) {
-        7 => format!("[{},{}]", free(entropy), free(entropy)),
+        7 => entropy.nested(|entropy| format!("[{},{}]", free(entropy), free(entropy))),
         1 => free_object(entropy),
         2 => String::from("null"),
         3 => String::from("1.5"),
@@ -299,6 +271,6 @@ fn free(entropy: &mut Entropy<'_>) -> String {
 fn free_object(entropy: &mut Entropy<'_>) -> String {
     match entropy.is_empty() {
         true => String::from("{}"),
-        false => format!("{{\"a\":{},\"\":null}}", free(entropy)),
+        false => format!("{{\"a\":{},\"\":null}}", entropy.nested(free)),
     }
 }

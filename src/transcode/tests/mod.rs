@@ -7,8 +7,11 @@ mod differential;
 mod generate;
 mod json_to_wire;
 mod limits;
+mod pair;
 mod quick;
 mod random;
+mod schemas;
+mod values;
 mod wire_to_json;
 
 use std::sync::LazyLock;

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 
 use super::assemble::assemble;
 use super::cases::check;
-use super::generate::{Entropy, wire};
+use super::generate::wire;
+use super::values::Entropy;
 use super::{SCHEMA, message};
 use crate::schema::policy::{Defaults, Enums, FieldNames, Int64, JsonOptions};
 use crate::transcode::wire_to_json::{

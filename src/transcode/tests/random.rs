@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::bind::{Case, bound};
-use super::generate::{Entropy, wire};
+use super::generate::wire;
+use super::values::Entropy;
 use super::{SCHEMA, message, step, to_json, to_wire};
 use crate::schema::binding::BodyTarget;
 use crate::schema::policy::{Defaults, JsonOptions, UnknownFields};
