@@ -9,7 +9,8 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use rustc_hash::FxHashMap;
 
 use crate::schema::plan::{
-    Cardinality, Enum, EnumId, Field, Kind, Message, MessageId, Names, Tables, TypeId, WellKnown,
+    Cardinality, Enum, EnumId, Field, Kind, Message, MessageId, Names, Numbers, Tables, TypeId,
+    WellKnown,
 };
 
 /// A message by its full name, in the application's schema or else among the built-in types.
@@ -299,6 +300,7 @@ fn message(tables: &Tables, name: &str, well_known: Option<WellKnown>, rows: &[R
         map_entry: name.ends_with("Entry"),
         message_set: false,
         printing: OnceLock::new(),
+        parsing: OnceLock::new(),
     }
 }
 
@@ -352,6 +354,7 @@ fn null_value() -> Enum {
         closed: false,
         null_value: true,
         printed: Names::default(),
+        parsed: Numbers::default(),
     }
 }
 

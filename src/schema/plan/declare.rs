@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
-use super::{Enum, EnumId, Message, MessageId, Names, Tables, TypeId};
+use super::{Enum, EnumId, Message, MessageId, Names, Numbers, Tables, TypeId};
 use crate::schema::descriptor::{
     DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
     ServiceDescriptorProto,
@@ -227,6 +227,7 @@ impl Pass<'_> {
             map_entry: options.is_some_and(|options| options.map_entry()),
             message_set: options.is_some_and(|options| options.message_set_wire_format()),
             printing: OnceLock::new(),
+            parsing: OnceLock::new(),
         });
         declared.messages.push(Owner {
             file: self.file.index,
@@ -270,6 +271,7 @@ impl Pass<'_> {
             closed: false,
             null_value: &*full == "google.protobuf.NullValue",
             printed: Names::default(),
+            parsed: Numbers::default(),
         });
         declared.enums.push(Owner {
             file: self.file.index,

@@ -8,10 +8,12 @@ mod declare;
 mod define;
 mod field;
 mod finish;
+mod parsing;
 mod printing;
 
 pub(super) use declare::Declared;
 pub(super) use define::Definitions;
+pub(crate) use parsing::{Numbers, Parsing, Tag, Target};
 pub(crate) use printing::{Member, Names, Printing};
 
 use std::sync::{Arc, OnceLock};
@@ -64,6 +66,8 @@ pub struct Message {
     pub message_set: bool,
     /// Made when it is first asked for.
     pub(crate) printing: OnceLock<Printing>,
+    /// Made when it is first asked for.
+    pub(crate) parsing: OnceLock<Parsing>,
 }
 
 /// One field of a message.
@@ -153,6 +157,8 @@ pub struct Enum {
     pub null_value: bool,
     /// Made when it is first asked for.
     pub(crate) printed: Names,
+    /// Made when it is first asked for.
+    pub(crate) parsed: Numbers,
 }
 
 /// Types whose JSON form the ProtoJSON specification gives itself.
@@ -231,6 +237,12 @@ impl Message {
     pub(crate) fn printing(&self) -> &Printing {
         self.printing.get_or_init(|| Printing::new(self))
     }
+
+    /// How messages of this type are read.
+    #[inline]
+    pub(crate) fn parsing(&self) -> &Parsing {
+        self.parsing.get_or_init(|| Parsing::new(self))
+    }
 }
 
 impl Enum {
@@ -238,6 +250,12 @@ impl Enum {
     #[inline]
     pub(crate) fn printed(&self, number: i32) -> Option<&[u8]> {
         self.printed.find(self, number)
+    }
+
+    /// The number of a name.
+    #[inline]
+    pub(crate) fn number(&self, name: &[u8]) -> Option<i32> {
+        self.parsed.find(self, name)
     }
 }
 

@@ -9,6 +9,7 @@ mod json_to_wire;
 mod limits;
 mod pair;
 mod quick;
+mod quick_json;
 mod random;
 mod schemas;
 mod values;
