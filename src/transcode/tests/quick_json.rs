@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::bind::{Case, bound};
 use super::cases::check;
-use super::generate::{Entropy, json};
+use super::generate::json;
+use super::values::Entropy;
 use super::{LIMIT, SCHEMA, message, step};
 use crate::schema::binding::BodyTarget;
 use crate::schema::policy::{EnumCase, JsonOptions, UnknownFields};
