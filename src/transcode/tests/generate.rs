@@ -191,7 +191,8 @@ fn known_json(tables: &Tables, message: &Message, entropy: &mut Entropy<'_>) -> 
         WellKnown::Any => {
             let (name, content) = any_content(tables, entropy, true);
             let inner = entropy.nested(|entropy| json(tables, content, entropy));
-            let members = &inner[1..inner.len() - 1];
+            let members = inner.trim_start_matches('{');
+            let members = members.strip_suffix('}').unwrap_or(members);
             let comma = if members.is_empty() { "" } else { "," };
             if entropy.below(2) == 0 {
                 format!("{{{members}{comma}\"@type\":\"a/{name}\"}}")

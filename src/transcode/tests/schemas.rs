@@ -238,7 +238,7 @@ impl Maker {
             }
             let mut field = self.field(number, entropy);
             match entropy.below(8) {
-                0 => self.make_map(&full, &mut made, &mut field, entropy),
+                0 => make_map(&full, &mut made, &mut field, entropy),
                 1 if self.old => self.make_group(&full, &mut made, &mut field, entropy),
                 2 if oneofs > 0 => field.oneof_index = i32::try_from(entropy.below(oneofs)).ok(),
                 3 if !self.old && field.label() == Label::Optional => {
@@ -332,40 +332,6 @@ impl Maker {
         field.type_name = name.map(|name| format!(".{name}"));
     }
 
-    fn make_map(
-        &mut self,
-        full: &str,
-        made: &mut DescriptorProto,
-        field: &mut FieldDescriptorProto,
-        entropy: &mut Entropy<'_>,
-    ) {
-        let entry = format!("{}Entry", upper_camel(field.name()));
-        let part = |name: &str, number| FieldDescriptorProto {
-            name: Some(name.to_owned()),
-            number: Some(number),
-            label: Some(Label::Optional.into()),
-            ..FieldDescriptorProto::default()
-        };
-        let mut key = part("key", 1);
-        key.r#type = Some(entropy.pick(&KEYS).into());
-        let mut value = part("value", 2);
-        value.r#type = field.r#type;
-        value.type_name = field.type_name.take();
-        made.nested_type.push(DescriptorProto {
-            name: Some(entry.clone()),
-            field: vec![key, value],
-            options: Some(MessageOptions {
-                map_entry: Some(true),
-                ..MessageOptions::default()
-            }),
-            ..DescriptorProto::default()
-        });
-        field.label = Some(Label::Repeated.into());
-        field.r#type = Some(Type::Message.into());
-        field.type_name = Some(format!(".{full}.{entry}"));
-        field.options = None;
-    }
-
     fn make_group(
         &mut self,
         full: &str,
@@ -391,6 +357,39 @@ impl Maker {
         }
         self.names.push(format!("{full}.{name}"));
     }
+}
+
+fn make_map(
+    full: &str,
+    made: &mut DescriptorProto,
+    field: &mut FieldDescriptorProto,
+    entropy: &mut Entropy<'_>,
+) {
+    let entry = format!("{}Entry", upper_camel(field.name()));
+    let part = |name: &str, number| FieldDescriptorProto {
+        name: Some(name.to_owned()),
+        number: Some(number),
+        label: Some(Label::Optional.into()),
+        ..FieldDescriptorProto::default()
+    };
+    let mut key = part("key", 1);
+    key.r#type = Some(entropy.pick(&KEYS).into());
+    let mut value = part("value", 2);
+    value.r#type = field.r#type;
+    value.type_name = field.type_name.take();
+    made.nested_type.push(DescriptorProto {
+        name: Some(entry.clone()),
+        field: vec![key, value],
+        options: Some(MessageOptions {
+            map_entry: Some(true),
+            ..MessageOptions::default()
+        }),
+        ..DescriptorProto::default()
+    });
+    field.label = Some(Label::Repeated.into());
+    field.r#type = Some(Type::Message.into());
+    field.type_name = Some(format!(".{full}.{entry}"));
+    field.options = None;
 }
 
 /// Declares the oneofs that have members, then the synthetic ones.

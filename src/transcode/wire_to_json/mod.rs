@@ -161,15 +161,20 @@ pub fn transcode_simply(
 }
 
 /// [`transcode`] to compact JSON with all records grouped, as after a conflict.
-#[cfg(test)]
-pub(super) fn transcode_grouped(
+#[doc(hidden)]
+pub fn transcode_grouped(
     response: &Response<'_>,
     wire: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<Written, WireError> {
+    let start = out.len();
     let mut walker = Walker::new(response.tables, response.options, response.limit, out);
     walker.grouping = true;
-    run(walker, response, wire)
+    let result = run(walker, response, wire);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
 }
 
 fn run<'t>(

@@ -1,0 +1,32 @@
+//! What is fuzzed, as plain functions: each takes any bytes and panics when something is wrong.
+//!
+//! `fuzz/` drives them with libFuzzer, `tests/fuzz_replay.rs` replays what it found on every
+//! `cargo test`. They see only what the library offers to anybody.
+
+mod codec;
+mod plain;
+mod schema;
+mod url;
+
+/// Panics when something is wrong with what became of the bytes.
+pub(crate) type Target = fn(&[u8]);
+
+/// Every target by its name, which is also that of its corpus.
+pub(crate) const TARGETS: &[(&str, Target)] = &[
+    ("json_to_wire", codec::json_to_wire),
+    ("wire_to_json", codec::wire_to_json),
+    ("split", codec::split),
+    ("url", url::url),
+    ("template", plain::template),
+    ("deframe", plain::deframe),
+    ("timeout", plain::timeout),
+    ("percent", plain::percent),
+    ("config", plain::config),
+    ("descriptors", plain::descriptors),
+];
+
+/// The target of this name.
+pub(crate) fn target(name: &str) -> Option<Target> {
+    let found = TARGETS.iter().find(|(own, _)| *own == name);
+    found.map(|(_, run)| *run)
+}
