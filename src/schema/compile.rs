@@ -24,12 +24,12 @@
 //! assert!(problems[0].to_string().contains("import `gone.proto` is not loaded"));
 //! ```
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::descriptor::HttpRule;
 use super::files::Files;
@@ -154,7 +154,7 @@ pub fn compile(input: &Input) -> (Schema, Vec<Problem>) {
     let mut methods = Methods::new(&input.policies);
     let mut lacking = FxHashSet::default();
     for file in &mut files {
-        let proto = file.decode();
+        let proto = file.view();
         if !definitions.define(file, &proto, &mut problems) {
             lacking.extend(file.not_loaded.iter().map(|(_, name)| name.clone()));
         }
@@ -162,9 +162,8 @@ pub fn compile(input: &Input) -> (Schema, Vec<Problem>) {
         file.places.forget();
     }
     report_imports(&files, lacking, &mut problems);
-    definitions.finish(&files, &mut problems);
+    let (tables, extensions) = definitions.finish(&files, &mut problems);
     methods.sort();
-    let (tables, index) = definitions.into_parts();
     let Methods {
         services, stated, ..
     } = methods;
@@ -181,7 +180,7 @@ pub fn compile(input: &Input) -> (Schema, Vec<Problem>) {
         methods,
         bindings: routing.bindings,
         routes: routing.routes,
-        files: Files::build(&files, index, services),
+        files: Files::build(&files, extensions, services),
         default_policy: Arc::clone(&input.policies.default),
         allow_unknown_methods: input.allow_unknown_methods,
         reflection: input.reflection,
@@ -229,7 +228,7 @@ fn in_order_of_files(problems: &mut [Problem], files: &[Loaded], rules: &[RuleFi
 /// A number that changes when anything changes that the schema is made of. The order of the
 /// files is not part of it: servers list theirs in any order.
 fn digest(input: &Input, files: &[Loaded]) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FxHasher::default();
     let mut files: Vec<&Loaded> = files.iter().collect();
     files.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     for file in files {

@@ -8,7 +8,8 @@
 
 use std::fmt;
 
-use super::descriptor::{FeatureSet, FieldDescriptorProto, FileDescriptorProto, Label, Type};
+use super::descriptor::{FeatureSet, Label, Type};
+use super::view;
 
 /// An edition that this gateway knows; proto2 and proto3 count as editions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,12 +66,10 @@ pub enum Presence {
 impl Edition {
     /// The edition of a file.
     ///
-    /// # Errors
-    ///
-    /// The syntax or the edition is not known; a later edition may change what a field means, so
+    /// The syntax or the edition may not be known; a later edition may change what a field means, so
     /// nothing may be guessed.
-    pub fn of(file: &FileDescriptorProto) -> Result<Self, UnknownEdition> {
-        match (file.syntax(), file.edition) {
+    fn of(syntax: &str, edition: Option<i32>) -> Result<Self, UnknownEdition> {
+        match (syntax, edition) {
             ("editions", number) => Self::from_number(number.unwrap_or(0)),
             ("", Some(number)) => Self::from_number(number),
             ("" | "proto2", _) => Ok(Self::Proto2),
@@ -119,10 +118,10 @@ impl Features {
     ///
     /// # Errors
     ///
-    /// As [`Edition::of`].
-    pub fn of_file(file: &FileDescriptorProto) -> Result<Self, UnknownEdition> {
+    /// The syntax or the edition is not known.
+    pub(super) fn of_file(file: &view::File<'_>) -> Result<Self, UnknownEdition> {
         let options = file.options.as_ref();
-        Ok(Edition::of(file)?
+        Ok(Edition::of(file.syntax, file.edition)?
             .defaults()
             .with(options.and_then(|options| options.features.as_ref())))
     }
@@ -154,7 +153,7 @@ impl Features {
     /// The features of a field, when these are those of what encloses it (its oneof, if it is in
     /// one): its own options, and what proto2 and proto3 say in other words.
     #[must_use]
-    pub fn of_field(self, field: &FieldDescriptorProto) -> Self {
+    pub(super) fn of_field(self, field: &view::Field<'_>) -> Self {
         let options = field.options.as_ref();
         let mut features = self.with(options.and_then(|options| options.features.as_ref()));
         if let Some(packed) = options.and_then(|options| options.packed) {
@@ -162,10 +161,10 @@ impl Features {
         }
         if field.label == Some(Label::Required as i32) {
             features.presence = Presence::Required;
-        } else if field.proto3_optional() {
+        } else if field.proto3_optional {
             features.presence = Presence::Explicit;
         }
-        features.delimited |= field.r#type == Some(Type::Group as i32);
+        features.delimited |= field.kind == Some(Type::Group as i32);
         features
     }
 }
@@ -182,10 +181,8 @@ impl fmt::Display for UnknownEdition {
 #[cfg(test)]
 mod tests {
     use super::{Edition, Features, Presence, UnknownEdition};
-    use crate::schema::descriptor::{
-        FeatureSet, FieldDescriptorProto, FieldOptions, FileDescriptorProto, FileOptions, Label,
-        Type,
-    };
+    use crate::schema::descriptor::{FeatureSet, FileOptions, Label, Type};
+    use crate::schema::view::{Field, FieldOptions, File};
 
     const PROTO2: Features = Features {
         presence: Presence::Explicit,
@@ -206,11 +203,11 @@ mod tests {
         ..PROTO3
     };
 
-    fn file(syntax: Option<&str>, edition: Option<i32>) -> FileDescriptorProto {
-        FileDescriptorProto {
-            syntax: syntax.map(str::to_owned),
+    fn file(syntax: Option<&str>, edition: Option<i32>) -> File<'_> {
+        File {
+            syntax: syntax.unwrap_or_default(),
             edition,
-            ..FileDescriptorProto::default()
+            ..File::default()
         }
     }
 
@@ -299,28 +296,28 @@ mod tests {
 
     #[test]
     fn labels_and_options_of_older_syntaxes_are_features() {
-        let required = FieldDescriptorProto {
+        let required = Field {
             label: Some(Label::Required as i32),
-            ..FieldDescriptorProto::default()
+            ..Field::default()
         };
         assert_eq!(PROTO2.of_field(&required).presence, Presence::Required);
-        let optional = FieldDescriptorProto {
-            proto3_optional: Some(true),
-            ..FieldDescriptorProto::default()
+        let optional = Field {
+            proto3_optional: true,
+            ..Field::default()
         };
         assert_eq!(PROTO3.of_field(&optional).presence, Presence::Explicit);
-        let group = FieldDescriptorProto {
-            r#type: Some(Type::Group as i32),
-            ..FieldDescriptorProto::default()
+        let group = Field {
+            kind: Some(Type::Group as i32),
+            ..Field::default()
         };
         assert!(PROTO2.of_field(&group).delimited);
         for (features, packed) in [(PROTO2, true), (PROTO3, false)] {
-            let field = FieldDescriptorProto {
+            let field = Field {
                 options: Some(FieldOptions {
                     packed: Some(packed),
                     ..FieldOptions::default()
                 }),
-                ..FieldDescriptorProto::default()
+                ..Field::default()
             };
             assert_eq!(features.of_field(&field).packed, packed);
         }

@@ -1,12 +1,14 @@
 //! [`Files`]: the descriptor files of a schema as the bytes they came in, for reflection and
 //! for `/schema`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 use super::load::Loaded;
+use super::name;
+use super::view;
 
 /// The raw descriptor files of a schema.
 #[derive(Debug, Default)]
@@ -15,11 +17,11 @@ pub struct Files {
     pub files: Vec<File>,
     /// Index into `files` by name.
     pub by_name: FxHashMap<Arc<str>, u32>,
-    /// See [`Files::declaring`].
-    symbols: Symbols,
+    /// See [`Files::declaring`]; made when the first symbol is asked for.
+    symbols: OnceLock<Symbols>,
     /// Index into `files` and the number, by the full name of the extended message; ascending by
     /// number.
-    pub extensions: FxHashMap<Arc<str>, Vec<(i32, u32)>>,
+    pub extensions: Extensions,
     /// Full names of the services that are served, sorted.
     pub services: Vec<Arc<str>>,
 }
@@ -35,32 +37,29 @@ pub struct File {
     pub imports: Box<[u32]>,
 }
 
-/// What the passes over the files note for reflection.
-#[derive(Debug, Default)]
-pub(super) struct Index {
-    pub(super) symbols: Symbols,
-    pub(super) extensions: FxHashMap<Arc<str>, Vec<(i32, u32)>>,
-}
+/// Number and index into the files, by the full name of the extended message.
+pub type Extensions = FxHashMap<Arc<str>, Vec<(i32, u32)>>;
 
 /// The file of every full name, by a hash of the name: a large schema has a million of them,
 /// whose text would take more memory than all the rest. Two names of one hash are less likely
 /// than a broken disk, and would only show a reader of reflection the wrong file.
 #[derive(Debug, Default)]
-pub(super) struct Symbols(FxHashMap<u64, u32>);
+struct Symbols(FxHashMap<u64, u32>);
 
 impl Files {
     /// The file that declares a message, enum, service, method, field, oneof, enum value or
     /// extension, by its full name without a leading dot.
     pub fn declaring(&self, symbol: &str) -> Option<u32> {
-        self.symbols.find(symbol)
+        let symbols = self.symbols.get_or_init(|| Symbols::of(&self.files));
+        symbols.find(symbol)
     }
 
-    /// Puts the files in order. The index names a file by its place in `loaded`.
-    pub(super) fn build(loaded: &[Loaded], index: Index, services: Vec<Arc<str>>) -> Self {
-        let Index {
-            mut symbols,
-            mut extensions,
-        } = index;
+    /// Puts the files in order. The extensions name a file by its place in `loaded`.
+    pub(super) fn build(
+        loaded: &[Loaded],
+        mut extensions: Extensions,
+        services: Vec<Arc<str>>,
+    ) -> Self {
         let known: FxHashMap<&str, u32> = (0..)
             .zip(loaded)
             .map(|(index, file)| (&*file.name, index))
@@ -95,10 +94,6 @@ impl Files {
                 imports: imports.iter().map(|index| placed(*index)).collect(),
             })
             .collect();
-        symbols
-            .0
-            .values_mut()
-            .for_each(|file| *file = placed(*file));
         for numbers in extensions.values_mut() {
             numbers
                 .iter_mut()
@@ -113,7 +108,7 @@ impl Files {
         Self {
             files,
             by_name,
-            symbols,
+            symbols: OnceLock::new(),
             extensions,
             services,
         }
@@ -121,8 +116,61 @@ impl Files {
 }
 
 impl Symbols {
+    /// All that is declared in the files, which were read once and can be read again.
+    fn of(files: &[File]) -> Self {
+        let mut symbols = Self::default();
+        for (at, file) in (0..).zip(files) {
+            let Ok(proto) = view::File::read(&file.bytes) else {
+                continue;
+            };
+            let scope = proto.package;
+            for message in &proto.message_type {
+                symbols.add_message(scope, message, at);
+            }
+            for enumeration in &proto.enum_type {
+                symbols.add_enum(scope, enumeration, at);
+            }
+            for service in &proto.service {
+                symbols.add(scope, service.name(), at);
+                let full = name::join(scope, service.name());
+                for method in &service.method {
+                    symbols.add(&full, method.name(), at);
+                }
+            }
+            for extension in &proto.extension {
+                symbols.add(scope, extension.name, at);
+            }
+        }
+        symbols.0.shrink_to_fit();
+        symbols
+    }
+
+    fn add_message(&mut self, scope: &str, message: &view::Message<'_>, file: u32) {
+        self.add(scope, message.name, file);
+        let full = name::join(scope, message.name);
+        let fields = message.field.iter().chain(&message.extension);
+        let oneofs = message.oneof_decl.iter().map(|oneof| oneof.name);
+        for name in fields.map(|field| field.name).chain(oneofs) {
+            self.add(&full, name, file);
+        }
+        for nested in &message.nested_type {
+            self.add_message(&full, nested, file);
+        }
+        for nested in &message.enum_type {
+            self.add_enum(&full, nested, file);
+        }
+    }
+
+    /// The values of an enum are its siblings, not its children.
+    fn add_enum(&mut self, scope: &str, enumeration: &view::Enum<'_>, file: u32) {
+        let values = enumeration.value.iter().map(|(name, _)| *name);
+        for name in values.chain([enumeration.name]) {
+            self.add(scope, name, file);
+        }
+    }
+
     /// Remembers `scope.name`; of two files that declare it the first counts.
-    pub(super) fn add(&mut self, scope: &str, name: &str, file: u32) {
+    fn add(&mut self, scope: &str, name: &str, file: u32) {
         let hash = if scope.is_empty() {
             hash(START, name)
         } else {

@@ -16,6 +16,7 @@ use super::features::{Edition, Features};
 use super::name;
 use super::place::{Places, step};
 use super::problem::{Location, Problem};
+use super::view;
 
 /// One descriptor file.
 #[derive(Debug)]
@@ -48,7 +49,12 @@ struct NameOnly {
 }
 
 impl Loaded {
-    /// The whole descriptor; it could be decoded once, so it can be decoded again.
+    /// What the passes need of it; it could be read once, so it can be read again.
+    pub(super) fn view(&self) -> view::File<'_> {
+        view::File::read(&self.bytes).unwrap_or_default()
+    }
+
+    /// The whole descriptor.
     pub(super) fn decode(&self) -> FileDescriptorProto {
         FileDescriptorProto::decode(self.bytes.clone()).unwrap_or_default()
     }
@@ -74,7 +80,7 @@ impl Loaded {
 pub(super) fn load(
     files: &[SourceFile],
     problems: &mut Vec<Problem>,
-    mut each: impl FnMut(&Loaded, &FileDescriptorProto, &mut Vec<Problem>),
+    mut each: impl FnMut(&Loaded, &view::File<'_>, &mut Vec<Problem>),
 ) -> Vec<Loaded> {
     let names: Vec<Option<String>> = files.iter().map(name_of).collect();
     let mut latest: FxHashMap<&str, usize> = FxHashMap::default();
@@ -119,31 +125,36 @@ fn name_of(file: &SourceFile) -> Option<String> {
     NameOnly::decode(file.bytes.clone()).ok()?.name
 }
 
-fn read(
-    file: &SourceFile,
+fn read<'f>(
+    file: &'f SourceFile,
     name: &str,
     problems: &mut Vec<Problem>,
-) -> Result<(Loaded, FileDescriptorProto), Box<Problem>> {
+) -> Result<(Loaded, view::File<'f>), Box<Problem>> {
     let mut places = Places::new(shown(&file.origin, name));
-    let mut proto = FileDescriptorProto::decode(file.bytes.clone()).map_err(|error| {
-        Problem::error(
-            places.whole(),
-            format!("the descriptor cannot be decoded: {error}"),
-        )
-        .with_help("write the descriptor anew with protoc or buf")
+    let proto = view::File::read(&file.bytes).map_err(|view::Broken| {
+        let text = match FileDescriptorProto::decode(file.bytes.clone()) {
+            Err(error) => format!("the descriptor cannot be decoded: {error}"),
+            Ok(_) => "the descriptor cannot be decoded".to_owned(),
+        };
+        Problem::error(places.whole(), text)
+            .with_help("write the descriptor anew with protoc or buf")
     })?;
-    places.set_info(proto.source_code_info.take());
+    places.set_info(
+        proto
+            .source_code_info
+            .map(|info| file.bytes.slice_ref(info)),
+    );
     if name.is_empty() {
         return Err(Box::new(Problem::error(
             places.whole(),
             "the descriptor has no file name",
         )));
     }
-    let package = proto.package.clone().unwrap_or_default();
-    if !package.is_empty() && !name::is_qualified(&package) {
+    let package = proto.package;
+    if !package.is_empty() && !name::is_qualified(package) {
         return Err(Box::new(Problem::error(
             places.at(&[step::FILE_PACKAGE]),
-            format!("package `{}` is not a dotted name", name::show(&package)),
+            format!("package `{}` is not a dotted name", name::show(package)),
         )));
     }
     let (features, services) = match Features::of_file(&proto) {
@@ -167,7 +178,11 @@ fn read(
         bytes: file.bytes.clone(),
         services,
         features,
-        dependencies: proto.dependency.clone(),
+        dependencies: proto
+            .dependency
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect(),
         not_loaded: Vec::new(),
         places,
     };

@@ -7,14 +7,15 @@ use rustc_hash::FxHashSet;
 
 use super::compile::Services;
 use super::descriptor::{
-    FileDescriptorProto, HttpRule, IdempotencyLevel, MethodDescriptorProto, ServiceDescriptorProto,
+    HttpRule, IdempotencyLevel, MethodDescriptorProto, ServiceDescriptorProto,
 };
 use super::load::Loaded;
 use super::name;
 use super::place::step;
-use super::plan::{Declared, MessageId, Tables, TypeId};
+use super::plan::{Declared, MessageId, Resolver, TypeId};
 use super::policy::Policies;
 use super::problem::{Location, Problem};
+use super::view;
 use super::{Idempotency, Method, StreamKind};
 
 /// A method and what is said about it where it is declared.
@@ -47,7 +48,7 @@ pub(super) struct Methods<'a> {
 
 /// What a method is collected with.
 struct Context<'a> {
-    tables: &'a Tables,
+    resolver: &'a Resolver,
     policies: &'a Policies,
     file: &'a Loaded,
     service: Arc<str>,
@@ -69,7 +70,7 @@ impl<'a> Methods<'a> {
         &mut self,
         declared: &Declared,
         file: &Loaded,
-        proto: FileDescriptorProto,
+        proto: view::File<'_>,
         problems: &mut Vec<Problem>,
     ) {
         let services = match &file.services {
@@ -86,7 +87,7 @@ impl<'a> Methods<'a> {
             }
             let options = service.options.as_ref();
             let context = Context {
-                tables: &declared.tables,
+                resolver: &declared.resolver,
                 policies: self.policies,
                 file,
                 service: full.into(),
@@ -196,7 +197,7 @@ impl Context<'_> {
     }
 
     fn message(&self, role: &'static str, type_name: &str) -> Result<MessageId, Complaint> {
-        let found = name::resolve(type_name, &self.service, |name| self.tables.find(name));
+        let found = name::resolve(type_name, &self.service, |name| self.resolver.find(name));
         let name = || name::show(type_name.trim_start_matches('.'));
         match found {
             Some(TypeId::Message(id)) => Ok(id),

@@ -26,6 +26,7 @@ mod rules;
 mod selector;
 #[cfg(test)]
 pub(crate) mod tests;
+mod view;
 
 pub use name::nearest;
 

@@ -1,10 +1,6 @@
 //! Names of protobuf: what may be one, the JSON form of a field's, what a relative one means,
 //! and which known one a mistyped one may have meant.
 
-use std::sync::Arc;
-
-use rustc_hash::FxHashSet;
-
 /// Longer full names are refused: nested declarations multiply the names around them, so that a
 /// small file could otherwise ask for any amount of memory.
 pub(super) const LONGEST_FULL_NAME: usize = 1024;
@@ -97,22 +93,6 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter(|(likeness, _)| *likeness >= LIKELY)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, candidate)| candidate)
-}
-
-/// Keeps one copy of each string: field names repeat from message to message.
-#[derive(Debug, Default)]
-pub(super) struct Interner(FxHashSet<Arc<str>>);
-
-impl Interner {
-    /// The shared copy of `text`.
-    pub(super) fn share(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(text) {
-            return Arc::clone(known);
-        }
-        let shared: Arc<str> = text.into();
-        self.0.insert(Arc::clone(&shared));
-        shared
-    }
 }
 
 #[cfg(test)]

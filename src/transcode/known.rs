@@ -4,13 +4,11 @@
 //! Source: `google/rpc/status.proto`, `google/rpc/error_details.proto` and the well-known types;
 //! names and numbers are facts, nothing is copied.
 
-use std::sync::{Arc, LazyLock, OnceLock};
-
-use rustc_hash::FxHashMap;
+use std::sync::{Arc, LazyLock};
 
 use crate::schema::plan::{
-    Cardinality, Enum, EnumId, Field, Kind, Message, MessageId, Names, Numbers, Tables, TypeId,
-    WellKnown,
+    Cardinality, Enum, EnumId, EnumValues, Field, Kind, Lazy, Message, MessageId, Shape, Tables,
+    TypeId, WellKnown,
 };
 
 /// A message by its full name, in the application's schema or else among the built-in types.
@@ -272,10 +270,9 @@ const fn entry(name: &'static str) -> (&'static str, Option<WellKnown>, &'static
 }
 
 static KNOWN: LazyLock<Tables> = LazyLock::new(|| {
-    let mut tables = Tables::default();
-    for (id, (name, ..)) in (0..).map(MessageId).zip(MESSAGES) {
-        tables.names.insert(Arc::from(*name), TypeId::Message(id));
-    }
+    let ids = (0..).map(|id| TypeId::Message(MessageId(id)));
+    let names = MESSAGES.iter().map(|(name, ..)| Arc::from(*name));
+    let mut tables = Tables::of_names(names.zip(ids));
     tables.messages = MESSAGES
         .iter()
         .map(|(name, well_known, rows)| message(&tables, name, *well_known, rows))
@@ -293,14 +290,15 @@ fn message(tables: &Tables, name: &str, well_known: Option<WellKnown>, rows: &[R
     let oneof = fields.iter().any(|field| field.oneof.is_some());
     Message {
         full_name: Arc::from(name),
-        fields,
-        names,
-        oneofs: oneof.then(|| Box::from("kind")).into_iter().collect(),
+        shape: Lazy::ready(Shape {
+            fields,
+            names,
+            oneofs: oneof.then(|| Box::from("kind")).into_iter().collect(),
+            ..Shape::default()
+        }),
         well_known,
         map_entry: name.ends_with("Entry"),
         message_set: false,
-        printing: OnceLock::new(),
-        parsing: OnceLock::new(),
     }
 }
 
@@ -345,16 +343,11 @@ fn json_name(name: &str) -> Arc<str> {
 }
 
 fn null_value() -> Enum {
-    let name: Arc<str> = Arc::from("NULL_VALUE");
     Enum {
         full_name: Arc::from("google.protobuf.NullValue"),
-        values: Box::new([(name.clone(), 0)]),
-        by_name: FxHashMap::from_iter([(name, 0)]),
-        by_number: FxHashMap::from_iter([(0, 0)]),
+        listed: Lazy::ready(EnumValues::new([("NULL_VALUE", 0)])),
         closed: false,
         null_value: true,
-        printed: Names::default(),
-        parsed: Numbers::default(),
     }
 }
 

@@ -1,34 +1,32 @@
 //! The first pass: every type of every file gets its name and its index, so that the second can
 //! resolve what refers to it, in whatever order the files come.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{Enum, EnumId, Message, MessageId, Names, Numbers, Tables, TypeId};
-use crate::schema::descriptor::{
-    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
-    ServiceDescriptorProto,
-};
-use crate::schema::files::Symbols;
+use super::lazy::{Lazy, Origin, Resolver};
+use super::{Enum, EnumId, Message, MessageId, Tables, TypeId};
+use crate::schema::descriptor::FileDescriptorProto;
 use crate::schema::load::Loaded;
 use crate::schema::name;
 use crate::schema::place::step;
 use crate::schema::problem::Problem;
+use crate::schema::view;
 
 /// What the first pass found.
 #[derive(Debug, Default)]
 pub(in crate::schema) struct Declared {
     /// All types, with their names and nothing else.
     pub(in crate::schema) tables: Tables,
+    /// What leads to them; it joins the tables when it is complete.
+    pub(in crate::schema) resolver: Resolver,
     /// The file and whether the second pass has been there, by message.
     pub(super) messages: Vec<Owner>,
     /// The same by enum.
     pub(super) enums: Vec<Owner>,
     /// The file by the full name of a service.
     pub(in crate::schema) services: FxHashMap<Arc<str>, u32>,
-    /// The file by the full name of everything.
-    pub(in crate::schema) symbols: Symbols,
     collisions: Vec<Collision>,
     /// Index into `collisions` by the two files.
     collision_of: FxHashMap<(u32, u32), usize>,
@@ -39,6 +37,8 @@ pub(in crate::schema) struct Declared {
 pub(super) struct Owner {
     pub(super) file: u32,
     pub(super) defined: bool,
+    /// Where the second pass found it.
+    pub(super) origin: Option<Origin>,
 }
 
 /// Names that two files declare both; usually one file loaded under two names.
@@ -64,7 +64,7 @@ impl Declared {
     pub(in crate::schema) fn declare(
         &mut self,
         file: &Loaded,
-        proto: &FileDescriptorProto,
+        proto: &view::File<'_>,
         problems: &mut Vec<Problem>,
     ) {
         let mut pass = Pass {
@@ -86,10 +86,9 @@ impl Declared {
         }
         for (at, service) in (0..).zip(&proto.service) {
             pass.inside([step::FILE_SERVICE, at], |pass| {
-                pass.service(scope, service);
+                pass.service(scope, service.name());
             });
         }
-        pass.extensions(scope, &proto.extension);
     }
 
     /// Reports the names that are declared more than once: as a warning when the files say the
@@ -111,8 +110,15 @@ impl Declared {
         }
     }
 
+    pub(super) fn find_message(&self, full_name: &str) -> Option<MessageId> {
+        match self.resolver.find(full_name)? {
+            TypeId::Message(id) => Some(id),
+            TypeId::Enum(_) => None,
+        }
+    }
+
     fn owner(&self, full_name: &str) -> Option<u32> {
-        match self.tables.find(full_name) {
+        match self.resolver.find(full_name) {
             Some(TypeId::Message(id)) => self.messages.get(id.0 as usize).map(|owner| owner.file),
             Some(TypeId::Enum(id)) => self.enums.get(id.0 as usize).map(|owner| owner.file),
             None => self.services.get(full_name).copied(),
@@ -209,8 +215,8 @@ impl Pass<'_> {
         None
     }
 
-    fn message(&mut self, scope: &str, proto: &DescriptorProto) {
-        let Some(full) = self.claim(scope, proto.name(), "message") else {
+    fn message(&mut self, scope: &str, proto: &view::Message<'_>) {
+        let Some(full) = self.claim(scope, proto.name, "message") else {
             return;
         };
         let declared = &mut *self.declared;
@@ -218,30 +224,22 @@ impl Pass<'_> {
             return;
         };
         let options = proto.options.as_ref();
+        let map_entry = options.is_some_and(|options| options.map_entry());
         declared.tables.messages.push(Message {
             full_name: Arc::clone(&full),
-            fields: Box::default(),
-            names: FxHashMap::default(),
-            oneofs: Box::default(),
+            shape: Lazy::empty(),
             well_known: None,
-            map_entry: options.is_some_and(|options| options.map_entry()),
+            map_entry,
             message_set: options.is_some_and(|options| options.message_set_wire_format()),
-            printing: OnceLock::new(),
-            parsing: OnceLock::new(),
         });
+        declared.resolver.entries.push(map_entry);
         declared.messages.push(Owner {
             file: self.file.index,
             defined: false,
+            origin: None,
         });
         let type_id = TypeId::Message(MessageId(id));
-        declared.tables.names.insert(Arc::clone(&full), type_id);
-        declared.symbols.add("", &full, self.file.index);
-        for field in &proto.field {
-            declared.symbols.add(&full, field.name(), self.file.index);
-        }
-        for oneof in &proto.oneof_decl {
-            declared.symbols.add(&full, oneof.name(), self.file.index);
-        }
+        declared.resolver.names.insert(Arc::clone(&full), type_id);
         for (at, nested) in (0..).zip(&proto.nested_type) {
             self.inside([step::MESSAGE_NESTED, at], |pass| {
                 pass.message(&full, nested);
@@ -252,11 +250,10 @@ impl Pass<'_> {
                 pass.enumeration(&full, nested);
             });
         }
-        self.extensions(&full, &proto.extension);
     }
 
-    fn enumeration(&mut self, scope: &str, proto: &EnumDescriptorProto) {
-        let Some(full) = self.claim(scope, proto.name(), "enum") else {
+    fn enumeration(&mut self, scope: &str, proto: &view::Enum<'_>) {
+        let Some(full) = self.claim(scope, proto.name, "enum") else {
             return;
         };
         let declared = &mut *self.declared;
@@ -265,45 +262,22 @@ impl Pass<'_> {
         };
         declared.tables.enums.push(Enum {
             full_name: Arc::clone(&full),
-            values: Box::default(),
-            by_name: FxHashMap::default(),
-            by_number: FxHashMap::default(),
+            listed: Lazy::empty(),
             closed: false,
             null_value: &*full == "google.protobuf.NullValue",
-            printed: Names::default(),
-            parsed: Numbers::default(),
         });
         declared.enums.push(Owner {
             file: self.file.index,
             defined: false,
+            origin: None,
         });
-        declared.symbols.add("", &full, self.file.index);
-        // The values of an enum are its siblings, not its children.
-        for value in &proto.value {
-            declared.symbols.add(scope, value.name(), self.file.index);
-        }
         let type_id = TypeId::Enum(EnumId(id));
-        declared.tables.names.insert(full, type_id);
+        declared.resolver.names.insert(full, type_id);
     }
 
-    fn service(&mut self, scope: &str, proto: &ServiceDescriptorProto) {
-        let Some(full) = self.claim(scope, proto.name(), "service") else {
-            return;
-        };
-        self.declared.symbols.add("", &full, self.file.index);
-        for method in &proto.method {
-            self.declared
-                .symbols
-                .add(&full, method.name(), self.file.index);
-        }
-        self.declared.services.insert(full, self.file.index);
-    }
-
-    fn extensions(&mut self, scope: &str, extensions: &[FieldDescriptorProto]) {
-        for extension in extensions {
-            self.declared
-                .symbols
-                .add(scope, extension.name(), self.file.index);
+    fn service(&mut self, scope: &str, name: &str) {
+        if let Some(full) = self.claim(scope, name, "service") {
+            self.declared.services.insert(full, self.file.index);
         }
     }
 }

@@ -8,18 +8,16 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::declare::Declared;
-use super::field::{Missing, Refusal};
-use super::{Cardinality, Field, Message, MessageId, Tables, TypeId};
-use crate::schema::descriptor::{
-    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
-    OneofDescriptorProto,
-};
+use super::field::{self, Context, Missing};
+use super::finish::is_map_entry;
+use super::lazy::Origin;
+use super::{Cardinality, Field, MessageId, TypeId};
 use crate::schema::features::Features;
-use crate::schema::files::Index;
 use crate::schema::load::Loaded;
-use crate::schema::name::{self, Interner};
+use crate::schema::name;
 use crate::schema::place::step;
 use crate::schema::problem::{Location, Problem};
+use crate::schema::view;
 
 /// What the second pass needs besides the file at hand.
 #[derive(Debug, Default)]
@@ -29,8 +27,7 @@ pub(in crate::schema) struct Definitions {
     /// Extensions, not yet among the fields of what they extend.
     pub(super) extensions: Vec<Extension>,
     /// Number and file by the full name of the extended message, for reflection.
-    extension_files: FxHashMap<Arc<str>, Vec<(i32, u32)>>,
-    pub(super) interner: Interner,
+    pub(super) extension_files: FxHashMap<Arc<str>, Vec<(i32, u32)>>,
 }
 
 /// An extension and the message it belongs to.
@@ -52,8 +49,8 @@ pub(super) struct Pass<'a> {
 
 /// The oneofs of one message as the tables have them.
 pub(super) struct Oneofs<'a> {
-    protos: &'a [OneofDescriptorProto],
-    /// Index into [`Message::oneofs`] by declared index; `None` for synthetic ones.
+    protos: &'a [view::Oneof<'a>],
+    /// Index into the oneofs of the message by declared index; `None` for synthetic ones.
     real: Vec<Option<u16>>,
 }
 
@@ -62,7 +59,7 @@ impl Definitions {
     pub(in crate::schema) fn define(
         &mut self,
         file: &Loaded,
-        proto: &FileDescriptorProto,
+        proto: &view::File<'_>,
         problems: &mut Vec<Problem>,
     ) -> bool {
         let mut pass = Pass {
@@ -116,31 +113,25 @@ impl Pass<'_> {
     /// The table entry that this declaration fills; `None` when another one of its name does.
     fn own_message(&mut self, full: &str) -> Option<MessageId> {
         let declared = &mut self.definitions.declared;
-        let id = declared.tables.find_message(full)?;
+        let id = declared.find_message(full)?;
         let owner = declared.messages.get_mut(id.0 as usize)?;
         let mine = owner.file == self.file.index && !owner.defined;
         owner.defined |= mine;
         mine.then_some(id)
     }
 
-    fn message(&mut self, scope: &str, proto: &DescriptorProto, outer: Features) {
-        let full = name::join(scope, proto.name());
+    fn message(&mut self, scope: &str, proto: &view::Message<'_>, outer: Features) {
+        let full = name::join(scope, proto.name);
         let Some(id) = self.own_message(&full) else {
             return;
         };
         let options = proto.options.as_ref();
         let features = outer.with(options.and_then(|options| options.features.as_ref()));
-        let oneofs = Oneofs::new(proto);
-        let fields = self.fields(&full, proto, &oneofs, features);
-        let names = index_names(&fields, |name, winner, loser| {
-            self.problems
-                .push(json_clash(self.place(), &full, name, winner, loser));
-        });
-        let oneofs = oneofs.names();
-        if let Some(message) = self.definitions.table(id) {
-            message.fields = fields.into();
-            message.names = names;
-            message.oneofs = oneofs;
+        self.fields(id, &full, proto, features);
+        let origin = self.origin(proto.bytes, features);
+        let declared = &mut self.definitions.declared;
+        if let Some(owner) = declared.messages.get_mut(id.0 as usize) {
+            owner.origin = origin;
         }
         for (at, nested) in (0..).zip(&proto.nested_type) {
             self.inside([step::MESSAGE_NESTED, at], |pass| {
@@ -159,43 +150,56 @@ impl Pass<'_> {
         }
     }
 
-    fn fields(
-        &mut self,
-        full: &str,
-        proto: &DescriptorProto,
-        oneofs: &Oneofs<'_>,
-        features: Features,
-    ) -> Vec<Field> {
-        let mut fields: Vec<Field> = Vec::with_capacity(proto.field.len());
-        let mut numbers = FxHashSet::default();
-        let mut names = FxHashSet::default();
-        for (at, field) in (0..).zip(&proto.field) {
-            self.inside([step::MESSAGE_FIELD, at], |pass| {
-                let built = pass.field(full, field, oneofs, features);
-                let built = built.and_then(|built| {
-                    if fields.len() >= usize::from(u16::MAX) {
-                        Err(Refusal::TooMany)
-                    } else if !numbers.insert(built.number) {
-                        Err(Refusal::NumberTaken(built.number))
-                    } else if !names.insert(Arc::clone(&built.name)) {
-                        Err(Refusal::NameTaken)
-                    } else {
-                        Ok(built)
-                    }
-                });
-                match built {
-                    Ok(field) => fields.push(field),
-                    Err(refusal) => pass.refuse(full, field, refusal),
-                }
-            });
-        }
-        fields.sort_unstable_by_key(|field| field.number);
-        fields
+    /// Where a descriptor stands that was read from the file at hand.
+    fn origin(&self, bytes: &[u8], features: Features) -> Option<Origin> {
+        let start = bytes.as_ptr().addr() - self.file.bytes.as_ptr().addr();
+        Some(Origin {
+            file: self.file.index,
+            start: u32::try_from(start).ok()?,
+            end: u32::try_from(start + bytes.len()).ok()?,
+            features,
+        })
     }
 
-    fn extension(&mut self, scope: &str, proto: &FieldDescriptorProto, features: Features) {
-        let find = |name: &str| self.definitions.declared.tables.find_message(name);
-        let extendee = proto.extendee();
+    /// Finds what is wrong with the fields of a message.
+    fn fields(&mut self, id: MessageId, full: &str, proto: &view::Message<'_>, features: Features) {
+        let mut refused = Vec::new();
+        let oneofs = Oneofs::new(proto);
+        let context = Context {
+            resolver: &self.definitions.declared.resolver,
+            scope: full,
+            oneofs: &oneofs,
+            outer: features,
+        };
+        let fields = field::fields(&context, proto, |at, _, refusal| {
+            refused.push((at, refusal));
+        });
+        for (at, refusal) in refused {
+            let field = usize::try_from(at).ok().and_then(|at| proto.field.get(at));
+            if let Some(field) = field {
+                self.inside([step::MESSAGE_FIELD, at], |pass| {
+                    pass.refuse(full, field, refusal);
+                });
+            }
+        }
+        let resolver = &mut self.definitions.declared.resolver;
+        if resolver.entries.get(id.0 as usize) == Some(&true) && !is_map_entry(&fields) {
+            resolver.broken_entries.insert(id);
+        }
+        let names = fields.iter().map(|field| field.name);
+        let other = fields.iter().filter(|field| field.json_name != field.name);
+        if field::may_repeat(names.chain(other.map(|field| &*field.json_name))) {
+            let fields: Vec<Field> = fields.into_iter().map(Field::from).collect();
+            index_names(&fields, |name, winner, loser| {
+                let clash = json_clash(self.place(), full, name, winner, loser);
+                self.problems.push(clash);
+            });
+        }
+    }
+
+    fn extension(&mut self, scope: &str, proto: &view::Field<'_>, features: Features) {
+        let find = |name: &str| self.definitions.declared.find_message(name);
+        let extendee = proto.extendee;
         let Some(id) = name::resolve(extendee, scope, find) else {
             let extendee = extendee.trim_start_matches('.');
             if !is_options(extendee) {
@@ -203,20 +207,25 @@ impl Pass<'_> {
                     self.place(),
                     format!(
                         "extension `{}` extends `{}`, which no loaded file declares",
-                        name::show(&name::join(scope, proto.name())),
+                        name::show(&name::join(scope, proto.name)),
                         name::show(extendee),
                     ),
                 ));
             }
-            self.note_extension(&extendee.to_owned().into(), proto.number());
+            self.note_extension(&extendee.to_owned().into(), proto.number);
             return;
         };
         let full = Arc::clone(&self.definitions.declared.tables.message(id).full_name);
-        self.note_extension(&full, proto.number());
-        match self.field(scope, proto, &Oneofs::none(), features) {
+        self.note_extension(&full, proto.number);
+        let context = Context {
+            resolver: &self.definitions.declared.resolver,
+            scope,
+            oneofs: &Oneofs::none(),
+            outer: features,
+        };
+        match field::resolve(&context, proto).map(Field::from) {
             Ok(mut field) => {
-                let name = format!("[{}]", name::join(scope, &field.name));
-                field.name = self.definitions.interner.share(&name);
+                field.name = format!("[{}]", name::join(scope, &field.name)).into();
                 field.json_name = Arc::clone(&field.name);
                 // The language has no maps as extensions.
                 if field.cardinality == Cardinality::Map {
@@ -243,61 +252,40 @@ impl Pass<'_> {
         numbers.push((number, self.file.index));
     }
 
-    fn enumeration(&mut self, scope: &str, proto: &EnumDescriptorProto, outer: Features) {
-        let full = name::join(scope, proto.name());
-        let definitions = &mut *self.definitions;
-        let Some(TypeId::Enum(id)) = definitions.declared.tables.find(&full) else {
+    fn enumeration(&mut self, scope: &str, proto: &view::Enum<'_>, outer: Features) {
+        let full = name::join(scope, proto.name);
+        let declared = &mut self.definitions.declared;
+        let Some(TypeId::Enum(id)) = declared.resolver.find(&full) else {
             return;
         };
-        match definitions.declared.enums.get_mut(id.0 as usize) {
+        match declared.enums.get_mut(id.0 as usize) {
             Some(owner) if owner.file == self.file.index && !owner.defined => owner.defined = true,
             Some(_) | None => return,
         }
         let options = proto.options.as_ref();
         let features = outer.with(options.and_then(|options| options.features.as_ref()));
-        let Some(table) = definitions.declared.tables.enums.get_mut(id.0 as usize) else {
-            return;
-        };
-        table.closed = features.closed_enums;
-        let mut values = Vec::with_capacity(proto.value.len());
-        let mut twice = Vec::new();
-        for (at, value) in (0..).zip(&proto.value) {
-            let name = definitions.interner.share(value.name());
-            if table.by_name.contains_key(&name) {
-                twice.push((at, name));
-                continue;
-            }
-            table.by_name.insert(Arc::clone(&name), value.number());
-            if let Ok(index) = u32::try_from(values.len()) {
-                table.by_number.entry(value.number()).or_insert(index);
-            }
-            values.push((name, value.number()));
+        if let Some(table) = declared.tables.enums.get_mut(id.0 as usize) {
+            table.closed = features.closed_enums;
         }
-        table.values = values.into();
+        let origin = self.origin(proto.bytes, features);
+        if let Some(owner) = self.definitions.declared.enums.get_mut(id.0 as usize) {
+            owner.origin = origin;
+        }
         if proto.value.is_empty() {
             self.error(format!("enum `{full}` has no values"));
         }
-        for (at, name) in twice {
-            self.inside([step::ENUM_VALUE, at], |pass| {
-                let name = name::show(&name);
-                pass.error(format!("enum `{full}` has two values called `{name}`"));
-            });
+        if !field::may_repeat(proto.value.iter().map(|(name, _)| *name)) {
+            return;
         }
-    }
-}
-
-impl Definitions {
-    /// The tables, and what reflection needs to know.
-    pub(in crate::schema) fn into_parts(self) -> (Tables, Index) {
-        let index = Index {
-            symbols: self.declared.symbols,
-            extensions: self.extension_files,
-        };
-        (self.declared.tables, index)
-    }
-
-    fn table(&mut self, id: MessageId) -> Option<&mut Message> {
-        self.declared.tables.messages.get_mut(id.0 as usize)
+        let mut names = FxHashSet::default();
+        for (at, (name, _)) in (0..).zip(&proto.value) {
+            if !names.insert(*name) {
+                self.inside([step::ENUM_VALUE, at], |pass| {
+                    let name = name::show(name);
+                    pass.error(format!("enum `{full}` has two values called `{name}`"));
+                });
+            }
+        }
     }
 }
 
@@ -350,7 +338,7 @@ pub(super) fn index_names(
 impl<'a> Oneofs<'a> {
     /// A oneof whose only member is a proto3 `optional` field is that field's presence and
     /// nothing that anybody declared.
-    fn new(proto: &'a DescriptorProto) -> Self {
+    pub(super) fn new(proto: &'a view::Message<'a>) -> Self {
         let mut members = vec![(0_usize, false); proto.oneof_decl.len()];
         for field in &proto.field {
             let index = field
@@ -358,7 +346,7 @@ impl<'a> Oneofs<'a> {
                 .and_then(|index| usize::try_from(index).ok());
             if let Some(member) = index.and_then(|index| members.get_mut(index)) {
                 member.0 += 1;
-                member.1 |= field.proto3_optional();
+                member.1 |= field.proto3_optional;
             }
         }
         let mut next = 0_u16;
@@ -386,20 +374,17 @@ impl<'a> Oneofs<'a> {
     }
 
     /// The oneof of a field: its declaration, and its index unless it is synthetic.
-    pub(super) fn of(
-        &self,
-        field: &FieldDescriptorProto,
-    ) -> Option<(&'a OneofDescriptorProto, Option<u16>)> {
+    pub(super) fn of(&self, field: &view::Field<'_>) -> Option<(&'a view::Oneof<'a>, Option<u16>)> {
         let index = usize::try_from(field.oneof_index?).ok()?;
         Some((self.protos.get(index)?, *self.real.get(index)?))
     }
 
-    fn names(&self) -> Box<[Box<str>]> {
+    pub(super) fn names(&self) -> Box<[Box<str>]> {
         self.protos
             .iter()
             .zip(&self.real)
             .filter(|(_, real)| real.is_some())
-            .map(|(proto, _)| proto.name().into())
+            .map(|(proto, _)| proto.name.into())
             .collect()
     }
 }

@@ -1,78 +1,138 @@
 //! The last pass over the tables, when every field of every message is known: map entries are
 //! held to their form, extensions join the messages they extend, well-known types are marked.
 
+use std::sync::Arc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::declare::Declared;
-use super::define::{Definitions, Extension, index_names, is_options};
-use super::{Cardinality, Field, Kind, Message, MessageId, Tables, WellKnown};
+use super::declare::{Declared, Owner};
+use super::define::{Definitions, Extension, is_options};
+use super::field::Resolved;
+use super::{Cardinality, Field, Kind, MessageId, Tables, WellKnown};
+use crate::schema::files::Extensions;
 use crate::schema::load::Loaded;
 use crate::schema::problem::{Location, Problem};
 
 impl Definitions {
-    /// Completes the tables after the last file.
-    pub(in crate::schema) fn finish(&mut self, files: &[Loaded], problems: &mut Vec<Problem>) {
-        let extensions = std::mem::take(&mut self.extensions);
+    /// Completes the tables after the last file; they, and what reflection needs to know.
+    pub(in crate::schema) fn finish(
+        self,
+        files: &[Loaded],
+        problems: &mut Vec<Problem>,
+    ) -> (Tables, Extensions) {
+        let Self {
+            mut declared,
+            extensions,
+            extension_files,
+        } = self;
+        declared.resolver.files = files.iter().map(|file| file.bytes.clone()).collect();
+        declared.drop_broken_maps(files, problems);
+        declared.join_extensions(extensions, problems);
         let Declared {
-            tables, messages, ..
-        } = &mut self.declared;
-        let place = |id: usize| {
-            let file = files.get(messages.get(id)?.file as usize)?;
-            Some(file.places.whole())
+            mut tables,
+            resolver,
+            messages,
+            enums,
+            ..
+        } = declared;
+        tables.resolver = Arc::new(resolver);
+        for (message, owner) in tables.messages.iter_mut().zip(&messages) {
+            if let Some(origin) = owner.origin {
+                message.shape.set_origin(&tables.resolver, origin);
+            }
+        }
+        for (enumeration, owner) in tables.enums.iter_mut().zip(&enums) {
+            if let Some(origin) = owner.origin {
+                enumeration.listed.set_origin(&tables.resolver, origin);
+            }
+        }
+        let place = |id: MessageId| place_of(messages.get(id.0 as usize)?, files);
+        mark_well_known(&mut tables, place, problems);
+        (tables, extension_files)
+    }
+}
+
+fn place_of(owner: &Owner, files: &[Loaded]) -> Option<Location> {
+    Some(files.get(owner.file as usize)?.places.whole())
+}
+
+impl Declared {
+    /// The fields that a message declares itself.
+    fn own_fields(&self, id: MessageId) -> Vec<Field> {
+        let at = id.0 as usize;
+        let message = self.tables.messages.get(at);
+        let origin = self.messages.get(at).and_then(|owner| owner.origin);
+        let (Some(message), Some(origin)) = (message, origin) else {
+            return Vec::new();
         };
-        drop_broken_maps(tables, place, problems);
-        join_extensions(tables, extensions, problems);
-        mark_well_known(tables, place, problems);
+        self.resolver.own_fields(&message.full_name, &origin).0
+    }
+
+    /// Reports the map fields whose entry type is not one: a key of a type that keys do not have,
+    /// or a value whose type is missing, which is reported already.
+    fn drop_broken_maps(&mut self, files: &[Loaded], problems: &mut Vec<Problem>) {
+        if self.resolver.broken_entries.is_empty() {
+            return;
+        }
+        for id in &self.resolver.broken_entries {
+            if let Some(message) = self.tables.messages.get_mut(id.0 as usize) {
+                message.map_entry = false;
+            }
+        }
+        let messages = self.tables.messages.iter().zip(&self.messages);
+        for (id, (message, owner)) in (0..).map(MessageId).zip(messages) {
+            for field in self.own_fields(id) {
+                if !self.resolver.is_broken(&field) {
+                    continue;
+                }
+                let (name, own) = (&message.full_name, &field.name);
+                problems.push(
+                    Problem::error(
+                        place_of(owner, files),
+                        format!("map `{name}.{own}` has no usable entry type"),
+                    )
+                    .with_note(None, "the field is left out and treated as unknown"),
+                );
+            }
+        }
+    }
+
+    /// Gives extensions to the messages they extend.
+    fn join_extensions(&mut self, extensions: Vec<Extension>, problems: &mut Vec<Problem>) {
+        let mut by_message: FxHashMap<MessageId, Vec<Extension>> = FxHashMap::default();
+        let mut order = Vec::new();
+        for extension in extensions {
+            let of_message = by_message.entry(extension.extendee).or_insert_with(|| {
+                order.push(extension.extendee);
+                Vec::new()
+            });
+            of_message.push(extension);
+        }
+        for id in order {
+            let Some(message) = self.tables.messages.get(id.0 as usize) else {
+                continue;
+            };
+            let own = self.own_fields(id);
+            let own = own.iter().filter(|field| !self.resolver.is_broken(field));
+            let mut taken: FxHashSet<u32> = own.map(|field| field.number).collect();
+            let mut joined = Vec::new();
+            for Extension { field, place, .. } in by_message.remove(&id).unwrap_or_default() {
+                let full = taken.len() >= usize::from(u16::MAX);
+                if full || !taken.insert(field.number) {
+                    if !is_options(&message.full_name) {
+                        problems.push(left_out(&field, &message.full_name, place));
+                    }
+                    continue;
+                }
+                joined.push(field);
+            }
+            self.resolver.extensions.insert(id, joined);
+        }
     }
 }
 
-/// Takes out the map fields whose entry type is not one: a key of a type that keys do not have,
-/// or a value whose type is missing, which is reported already.
-fn drop_broken_maps(
-    tables: &mut Tables,
-    place: impl Fn(usize) -> Option<Location>,
-    problems: &mut Vec<Problem>,
-) {
-    let mut broken = FxHashSet::default();
-    for (index, message) in (0..).zip(&mut tables.messages) {
-        if message.map_entry && !is_map_entry(message) {
-            message.map_entry = false;
-            broken.insert(MessageId(index));
-        }
-    }
-    if broken.is_empty() {
-        return;
-    }
-    let is_broken = |field: &Field| {
-        field.cardinality == Cardinality::Map
-            && field.kind.message().is_some_and(|id| broken.contains(&id))
-    };
-    for (id, message) in tables.messages.iter_mut().enumerate() {
-        if !message.fields.iter().any(is_broken) {
-            continue;
-        }
-        let (gone, kept): (Vec<Field>, Vec<Field>) = std::mem::take(&mut message.fields)
-            .into_iter()
-            .partition(is_broken);
-        for field in gone {
-            problems.push(
-                Problem::error(
-                    place(id),
-                    format!(
-                        "map `{}.{}` has no usable entry type",
-                        message.full_name, field.name
-                    ),
-                )
-                .with_note(None, "the field is left out and treated as unknown"),
-            );
-        }
-        message.names = index_names(&kept, |_, _, _| {});
-        message.fields = kept.into();
-    }
-}
-
-fn is_map_entry(message: &Message) -> bool {
-    let [key, value] = &*message.fields else {
+pub(super) fn is_map_entry(fields: &[Resolved<'_>]) -> bool {
+    let [key, value] = fields else {
         return false;
     };
     let key_type = matches!(
@@ -90,41 +150,8 @@ fn is_map_entry(message: &Message) -> bool {
             | Kind::Bool
             | Kind::String
     );
-    let singular = |field: &Field| field.cardinality == Cardinality::Singular;
+    let singular = |field: &Resolved<'_>| field.cardinality == Cardinality::Singular;
     (key.number, value.number) == (1, 2) && key_type && singular(key) && singular(value)
-}
-
-/// Puts extensions among the fields of the messages they extend.
-fn join_extensions(tables: &mut Tables, extensions: Vec<Extension>, problems: &mut Vec<Problem>) {
-    let mut by_message: FxHashMap<MessageId, Vec<Extension>> = FxHashMap::default();
-    let mut order = Vec::new();
-    for extension in extensions {
-        let of_message = by_message.entry(extension.extendee).or_insert_with(|| {
-            order.push(extension.extendee);
-            Vec::new()
-        });
-        of_message.push(extension);
-    }
-    for id in order {
-        let Some(message) = tables.messages.get_mut(id.0 as usize) else {
-            continue;
-        };
-        let mut fields = std::mem::take(&mut message.fields).into_vec();
-        let mut taken: FxHashSet<u32> = fields.iter().map(|field| field.number).collect();
-        for Extension { field, place, .. } in by_message.remove(&id).unwrap_or_default() {
-            let full = fields.len() >= usize::from(u16::MAX);
-            if full || !taken.insert(field.number) {
-                if !is_options(&message.full_name) {
-                    problems.push(left_out(&field, &message.full_name, place));
-                }
-                continue;
-            }
-            fields.push(field);
-        }
-        fields.sort_unstable_by_key(|field| field.number);
-        message.names = index_names(&fields, |_, _, _| {});
-        message.fields = fields.into();
-    }
 }
 
 fn left_out(extension: &Field, extendee: &str, place: Location) -> Problem {
@@ -137,7 +164,7 @@ fn left_out(extension: &Field, extendee: &str, place: Location) -> Problem {
 /// relies on their fields.
 fn mark_well_known(
     tables: &mut Tables,
-    place: impl Fn(usize) -> Option<Location>,
+    place: impl Fn(MessageId) -> Option<Location>,
     problems: &mut Vec<Problem>,
 ) {
     for (name, well_known, shape) in WELL_KNOWN {
@@ -157,7 +184,7 @@ fn mark_well_known(
             continue;
         }
         problems.push(Problem::warning(
-            place(id.0 as usize),
+            place(id),
             format!(
                 "`{}` is not the well-known type of that name and has no special JSON form",
                 message.full_name

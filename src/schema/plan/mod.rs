@@ -1,18 +1,20 @@
 //! The codec's tables: every message and enum of a schema, resolved and flat.
 //!
 //! Names are resolved to indices, editions features to plain booleans, well-known types to an
-//! enum, so that the codec asks nothing twice and follows no string. The tables are built once
-//! per schema and never change.
+//! enum, so that the codec asks nothing twice and follows no string. What is in a type is made when
+//! it is first asked for ([`lazy`]) and never changes; it is reached as if it stood in the type.
 
 mod declare;
 mod define;
 mod field;
 mod finish;
+mod lazy;
 mod parsing;
 mod printing;
 
 pub(super) use declare::Declared;
 pub(super) use define::Definitions;
+pub(crate) use lazy::{Lazy, Resolver};
 pub(crate) use parsing::{Numbers, Parsing, Tag, Target};
 pub(crate) use printing::{Member, Names, Printing};
 
@@ -42,8 +44,7 @@ pub enum TypeId {
 pub struct Tables {
     pub(crate) messages: Vec<Message>,
     pub(crate) enums: Vec<Enum>,
-    /// By full name, without a leading dot.
-    pub(crate) names: FxHashMap<Arc<str>, TypeId>,
+    pub(crate) resolver: Arc<Resolver>,
 }
 
 /// One message type.
@@ -51,6 +52,19 @@ pub struct Tables {
 pub struct Message {
     /// Full name without a leading dot.
     pub full_name: Arc<str>,
+    /// Its fields, which stand in the message as if they were its own.
+    pub(crate) shape: Lazy<Shape>,
+    /// Set when the ProtoJSON specification gives the type a form of its own.
+    pub well_known: Option<WellKnown>,
+    /// The entry type of a map field: fields 1 (key) and 2 (value).
+    pub map_entry: bool,
+    /// proto2's MessageSet wire format.
+    pub message_set: bool,
+}
+
+/// What is in a message.
+#[derive(Debug, Default)]
+pub struct Shape {
     /// Ascending by number; extensions of this message that the schema knows are among them.
     pub fields: Box<[Field]>,
     /// Index into `fields` by proto name, by JSON name and, for extensions, by `[full.name]`.
@@ -58,12 +72,6 @@ pub struct Message {
     pub names: FxHashMap<Arc<str>, u16>,
     /// Names of the oneofs (synthetic ones excluded), by oneof index.
     pub oneofs: Box<[Box<str>]>,
-    /// Set when the ProtoJSON specification gives the type a form of its own.
-    pub well_known: Option<WellKnown>,
-    /// The entry type of a map field: fields 1 (key) and 2 (value).
-    pub map_entry: bool,
-    /// proto2's MessageSet wire format.
-    pub message_set: bool,
     /// Made when it is first asked for.
     pub(crate) printing: OnceLock<Printing>,
     /// Made when it is first asked for.
@@ -75,7 +83,7 @@ pub struct Message {
     clippy::struct_excessive_bools,
     reason = "four independent facts, each read by name"
 )]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Field {
     /// Field number.
     pub number: u32,
@@ -144,6 +152,17 @@ pub enum Kind {
 pub struct Enum {
     /// Full name without a leading dot.
     pub full_name: Arc<str>,
+    /// Its values, which stand in the enum as if they were its own.
+    pub(crate) listed: Lazy<EnumValues>,
+    /// Closed enums (proto2) treat an unknown number as an unknown field.
+    pub closed: bool,
+    /// `google.protobuf.NullValue`, whose JSON form is `null`.
+    pub null_value: bool,
+}
+
+/// What is in an enum.
+#[derive(Debug, Default)]
+pub struct EnumValues {
     /// In order of declaration: name and number. The first name of a number is its JSON form.
     /// Empty only when the descriptor is broken.
     pub values: Box<[(Arc<str>, i32)]>,
@@ -151,10 +170,6 @@ pub struct Enum {
     pub by_name: FxHashMap<Arc<str>, i32>,
     /// Index into `values` of the first name of a number.
     pub by_number: FxHashMap<i32, u32>,
-    /// Closed enums (proto2) treat an unknown number as an unknown field.
-    pub closed: bool,
-    /// `google.protobuf.NullValue`, whose JSON form is `null`.
-    pub null_value: bool,
     /// Made when it is first asked for.
     pub(crate) printed: Names,
     /// Made when it is first asked for.
@@ -178,6 +193,15 @@ pub enum WellKnown {
 }
 
 impl Tables {
+    /// Tables of no more than these names; what they lead to is added by who knows it.
+    pub(crate) fn of_names(names: impl Iterator<Item = (Arc<str>, TypeId)>) -> Self {
+        let resolver = Resolver::of_names(names);
+        Self {
+            resolver: Arc::new(resolver),
+            ..Self::default()
+        }
+    }
+
     /// The message behind an index.
     #[allow(
         clippy::indexing_slicing,
@@ -198,7 +222,7 @@ impl Tables {
 
     /// A type by its full name without a leading dot.
     pub fn find(&self, full_name: &str) -> Option<TypeId> {
-        self.names.get(full_name).copied()
+        self.resolver.find(full_name)
     }
 
     /// A message by its full name without a leading dot.
@@ -242,6 +266,29 @@ impl Message {
     #[inline]
     pub(crate) fn parsing(&self) -> &Parsing {
         self.parsing.get_or_init(|| Parsing::new(self))
+    }
+}
+
+impl EnumValues {
+    /// The table of these values; of two with one name the first counts.
+    pub(crate) fn new(listed: impl IntoIterator<Item = (impl AsRef<str>, i32)>) -> Self {
+        let mut table = Self::default();
+        let mut values: Vec<(Arc<str>, i32)> = Vec::new();
+        for (name, number) in listed {
+            let name = name.as_ref();
+            let Ok(index) = u32::try_from(values.len()) else {
+                break;
+            };
+            if table.by_name.contains_key(name) {
+                continue;
+            }
+            let name: Arc<str> = name.into();
+            table.by_name.insert(Arc::clone(&name), number);
+            table.by_number.entry(number).or_insert(index);
+            values.push((name, number));
+        }
+        table.values = values.into();
+        table
     }
 }
 
