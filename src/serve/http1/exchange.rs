@@ -27,6 +27,8 @@ pub(super) struct Exchange {
     half_closed: Cell<bool>,
     /// Whether the client knows the end of an answer only by the end of the connection.
     until_close: Cell<bool>,
+    /// Whether hyper waits for something to read that is kept from it while an answer is made.
+    held_back: Cell<bool>,
     /// Whether such an answer was cut off.
     cut: Cell<bool>,
     /// A request body that nobody wants.
@@ -68,6 +70,7 @@ impl Exchange {
             in_head: Cell::new(false),
             half_closed: Cell::new(false),
             until_close: Cell::new(false),
+            held_back: Cell::new(false),
             cut: Cell::new(false),
             leftover: RefCell::new(None),
             task: RefCell::new(None),
@@ -122,7 +125,15 @@ impl Exchange {
             Phase::Idle(now)
         });
         self.until_close.set(false);
-        self.wake();
+        // Otherwise whoever drops the answer looks at the connection himself.
+        if self.held_back.take() {
+            self.wake();
+        }
+    }
+
+    /// The reader is told nothing until the answer is out.
+    pub(super) fn hold_back(&self) {
+        self.held_back.set(true);
     }
 
     pub(super) fn is_busy(&self) -> bool {

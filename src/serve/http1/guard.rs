@@ -62,7 +62,10 @@ impl Guard {
     /// it would take the end for a client that left.
     fn poll_over(&self, over: Over) -> Poll<io::Result<()>> {
         match over {
-            Over::BeforeBody if self.exchange.is_busy() => Poll::Pending,
+            Over::BeforeBody if self.exchange.is_busy() => {
+                self.exchange.hold_back();
+                Poll::Pending
+            }
             Over::BeforeBody | Over::InBody => Poll::Ready(Ok(())),
         }
     }
