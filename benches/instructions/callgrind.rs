@@ -77,14 +77,16 @@ impl Gateway {
         self.parts += 1;
         let part = self.scratch.join(format!("part.{}", self.parts));
         let mut count = Count::default();
-        let mut called = String::new();
+        let (mut caller, mut called) = (String::new(), String::new());
         for line in BufReader::new(std::fs::File::open(part)?).lines() {
             let line = line?;
-            if let Some(name) = line.strip_prefix("cfn=") {
+            if let Some(name) = line.strip_prefix("fn=") {
+                name.clone_into(&mut caller);
+            } else if let Some(name) = line.strip_prefix("cfn=") {
                 name.clone_into(&mut called);
             } else if let Some(calls) = line.strip_prefix("calls=") {
                 let calls = calls.split(' ').next().unwrap_or_default().parse::<u64>()?;
-                if is_allocation(&called) {
+                if is_allocation(&called) && !is_allocation(&caller) {
                     count.allocations += calls;
                 }
             } else if let Some(total) = line.strip_prefix("totals: ") {
@@ -100,13 +102,21 @@ impl Gateway {
     }
 }
 
-/// The system's allocator as the gateway calls it.
+/// The allocator, mimalloc or the system's: what it calls of itself is not counted.
 fn is_allocation(name: &str) -> bool {
     let name = name.split('\'').next().unwrap_or(name);
-    matches!(
-        name,
-        "malloc" | "calloc" | "realloc" | "posix_memalign" | "aligned_alloc"
-    )
+    let mimalloc = name.starts_with("mi_") || name.starts_with("_mi_");
+    let gives = [
+        "malloc",
+        "calloc",
+        "realloc",
+        "zalloc",
+        "memalign",
+        "aligned_alloc",
+    ]
+    .iter()
+    .any(|word| name.contains(word));
+    gives && (mimalloc || !name.contains(':'))
 }
 
 impl Drop for Gateway {

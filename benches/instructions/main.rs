@@ -30,7 +30,6 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use bytes::Bytes;
-use prost::Message as _;
 
 use callgrind::Gateway;
 use client::{Grpc, Http};

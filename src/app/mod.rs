@@ -201,15 +201,13 @@ fn make_handler(shared: MakeWorker) -> MakeHandler {
             ready: shared.ready.clone(),
             own: Arc::clone(&shared.own),
         };
-        let door = std::rc::Rc::new(FrontDoor::new(
+        let door = FrontDoor::new(
             shared.protocol.clone(),
             Arc::clone(&shared.live),
             stack::stack(upstreams, builtin),
             shared.telemetry.sink(),
-        ));
-        std::rc::Rc::new(move |peer, request| {
-            Box::pin(std::rc::Rc::clone(&door).handle(peer, request))
-        })
+        );
+        std::rc::Rc::new(move |peer, request| door.handle(peer, request))
     })
 }
 

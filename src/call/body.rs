@@ -84,6 +84,22 @@ impl Body {
         self.kind
     }
 
+    /// Whether all of it is there, its end included.
+    pub fn is_there(&self) -> bool {
+        matches!(self.inner, Inner::Whole { .. })
+    }
+
+    /// The bytes of a body that is all there and has no trailers; they stay where they are.
+    pub fn whole_data(&self) -> Option<&[u8]> {
+        match &self.inner {
+            Inner::Whole {
+                data,
+                trailers: None,
+            } => Some(data.as_deref().unwrap_or_default()),
+            Inner::Whole { .. } | Inner::Stream(_) => None,
+        }
+    }
+
     /// Takes the bytes of a body that is all there and has no trailers, leaving it empty; `None`
     /// when more has to be polled for.
     pub fn take_whole(&mut self) -> Option<Bytes> {

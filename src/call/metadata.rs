@@ -15,6 +15,18 @@ static LENIENT: LazyLock<Encoding> = LazyLock::new(|| {
     specification.encoding().unwrap_or(BASE64_NOPAD)
 });
 
+/// The first value of a name in lower case. Most header maps hold a few entries, and to look at
+/// each costs less than to hash a name once.
+pub fn lookup<'h>(headers: &'h http::HeaderMap, name: &str) -> Option<&'h http::HeaderValue> {
+    const FEW: usize = 16;
+    if headers.len() > FEW {
+        return headers.get(name);
+    }
+    headers
+        .iter()
+        .find_map(|(key, value)| (key.as_str() == name).then_some(value))
+}
+
 /// Decodes one binary value, padded or not; `None` when it is not base64.
 pub fn decode_binary(value: &[u8]) -> Option<Vec<u8>> {
     let mut end = value.len();

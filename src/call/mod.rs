@@ -23,8 +23,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, HeaderValue};
 
 pub use body::Body;
 pub use deadline::Deadline;
@@ -88,10 +88,38 @@ pub struct Peer {
     pub local: SocketAddr,
     /// Whether the connection is encrypted.
     pub tls: bool,
+    /// `address` as logs have it: written once a connection, not once a call.
+    text: Box<str>,
+    /// The IP address as `x-forwarded-for` has it.
+    forwarded_for: Option<HeaderValue>,
 }
 
 /// A shared [`Peer`].
 pub type SharedPeer = Rc<Peer>;
+
+impl Peer {
+    /// The client at `address`, who connected to `local`.
+    pub fn new(address: SocketAddr, local: SocketAddr, tls: bool) -> Self {
+        let ip = address.ip().to_canonical().to_string();
+        Self {
+            address,
+            local,
+            tls,
+            text: address.to_string().into(),
+            forwarded_for: HeaderValue::try_from(ip).ok(),
+        }
+    }
+
+    /// The client's address and port, as logs have them.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The client's IP address, as `x-forwarded-for` has it.
+    pub fn forwarded_for(&self) -> Option<&HeaderValue> {
+        self.forwarded_for.as_ref()
+    }
+}
 
 impl Call {
     /// The method's facts, when the schema knows it.

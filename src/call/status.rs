@@ -7,6 +7,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::metadata::lookup;
 use crate::wire::percent;
 
 /// A gRPC status code.
@@ -138,19 +139,15 @@ impl Status {
     /// Reads `grpc-status`, `grpc-message` and `grpc-status-details-bin`, leniently (E4); `None`
     /// when there is no readable `grpc-status`.
     pub fn from_trailers(trailers: &HeaderMap) -> Option<Self> {
-        let number = trailers
-            .get("grpc-status")?
-            .to_str()
-            .ok()?
-            .trim()
-            .parse::<u32>()
-            .ok()?;
-        let message = trailers
-            .get("grpc-message")
+        let number = lookup(trailers, "grpc-status")?;
+        if number.as_bytes() == b"0" && trailers.len() == 1 {
+            return Some(Self::ok());
+        }
+        let number = number.to_str().ok()?.trim().parse::<u32>().ok()?;
+        let message = lookup(trailers, "grpc-message")
             .map(|value| percent::decode_message(value.as_bytes()))
             .unwrap_or_default();
-        let details = trailers
-            .get("grpc-status-details-bin")
+        let details = lookup(trailers, "grpc-status-details-bin")
             .and_then(|value| super::metadata::decode_binary(value.as_bytes()))
             .unwrap_or_default();
         Some(Self {

@@ -5,23 +5,28 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tower::Service;
 
 use crate::call::{Body, Call, Fault, Reply};
+use crate::life::alarm::{Alarm, Alarms};
 
 /// The deadline layer around `S`.
 #[derive(Clone, Debug)]
 pub struct Deadlines<S> {
     inner: S,
+    alarms: Alarms,
 }
 
 impl<S> Deadlines<S> {
     /// Wraps `inner`.
     pub fn new(inner: S) -> Self {
-        Self { inner }
+        Self {
+            inner,
+            alarms: Alarms::new(),
+        }
     }
 }
 
@@ -38,35 +43,30 @@ where
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        let Some(at) = call.deadline.at().map(Instant::from_std) else {
+        let Some(at) = call.deadline.at() else {
             return DeadlineFuture {
-                timer: None,
-                expired: false,
+                alarm: None,
                 inner: Some(self.inner.call(call)),
             };
         };
-        if at <= Instant::now() {
+        if at <= call.record.started() {
             // The app never hears of a call that nobody waits for any more.
             return DeadlineFuture {
-                timer: None,
-                expired: true,
+                alarm: None,
                 inner: None,
             };
         }
-        let timer = Some(Box::pin(tokio::time::sleep_until(at)));
         DeadlineFuture {
-            timer,
-            expired: false,
+            alarm: Some(self.alarms.set(Instant::from_std(at))),
             inner: Some(self.inner.call(call)),
         }
     }
 }
 
 pin_project! {
-    /// A call that ends with its deadline.
+    /// A call that ends with its deadline; one without `inner` is late already.
     pub struct DeadlineFuture<F> {
-        timer: Option<Pin<Box<Sleep>>>,
-        expired: bool,
+        alarm: Option<Alarm>,
         #[pin]
         inner: Option<F>,
     }
@@ -80,17 +80,15 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if *this.expired {
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(Err(Fault::deadline().never_processed()));
+        };
+        if let Poll::Ready(outcome) = inner.poll(context) {
+            let alarm = this.alarm.take();
+            return Poll::Ready(outcome.map(|reply| guard(reply, alarm)));
         }
-        if let Some(inner) = this.inner.as_mut().as_pin_mut()
-            && let Poll::Ready(outcome) = inner.poll(context)
-        {
-            let timer = this.timer.take();
-            return Poll::Ready(outcome.map(|reply| guard(reply, timer)));
-        }
-        match this.timer {
-            Some(timer) => timer.as_mut().poll(context).map(|()| {
+        match this.alarm {
+            Some(alarm) => alarm.poll(context).map(|()| {
                 // Dropping the call resets its stream towards the app.
                 this.inner.set(None);
                 Err(Fault::deadline())
@@ -107,20 +105,41 @@ impl<F> std::fmt::Debug for DeadlineFuture<F> {
 }
 
 /// Lets the deadline hold for the body too.
-fn guard(mut reply: Reply, timer: Option<Pin<Box<Sleep>>>) -> Reply {
-    if let Some(timer) = timer
-        && !reply.body.is_end_stream()
-    {
-        let inner = Some(reply.body);
-        reply.body = Body::stream(DeadlineBody { timer, inner });
+fn guard(mut reply: Reply, alarm: Option<Alarm>) -> Reply {
+    let Some(alarm) = alarm else { return reply };
+    if reply.body.is_there() {
+        // Nothing more is waited for.
+        return reply;
     }
+    let inner = Some(reply.body);
+    reply.body = Body::stream(DeadlineBody {
+        alarm,
+        until_look: LOOK_EVERY,
+        inner,
+    });
     reply
 }
 
+/// An app that always has something ready leaves no time for the alarm, so the clock itself is
+/// looked at every so many frames.
+const LOOK_EVERY: u32 = 32;
+
 /// A body that fails at the deadline.
 struct DeadlineBody {
-    timer: Pin<Box<Sleep>>,
+    alarm: Alarm,
+    until_look: u32,
     inner: Option<Body>,
+}
+
+impl DeadlineBody {
+    fn is_late(&mut self) -> bool {
+        self.until_look -= 1;
+        if self.until_look > 0 {
+            return self.alarm.is_over();
+        }
+        self.until_look = LOOK_EVERY;
+        self.alarm.at().is_none_or(|at| at <= Instant::now())
+    }
 }
 
 impl http_body::Body for DeadlineBody {
@@ -131,19 +150,20 @@ impl http_body::Body for DeadlineBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        // An app that always has something ready is late all the same, and the timer, which is
-        // asked only while the app is silent, would never tell.
-        let late = self.timer.deadline() <= Instant::now();
+        let late = self.is_late();
         let Some(inner) = &mut self.inner else {
             return Poll::Ready(None);
         };
-        if !late && let Poll::Ready(frame) = Pin::new(inner).poll_frame(context) {
-            return Poll::Ready(frame);
+        if !late {
+            if let Poll::Ready(frame) = Pin::new(inner).poll_frame(context) {
+                return Poll::Ready(frame);
+            }
+            if self.alarm.poll(context).is_pending() {
+                return Poll::Pending;
+            }
         }
-        self.timer.as_mut().poll(context).map(|()| {
-            self.inner = None;
-            Some(Err(Fault::deadline()))
-        })
+        self.inner = None;
+        Poll::Ready(Some(Err(Fault::deadline())))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -161,6 +181,7 @@ impl http_body::Body for DeadlineBody {
 mod tests {
     use std::future::poll_fn;
 
+    use http_body::Body as _;
     use tokio::time::Duration;
 
     use super::*;
@@ -181,19 +202,28 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test(flavor = "local", start_paused = true)]
     async fn m4_an_answer_that_never_pauses_ends_at_the_deadline() {
         let reply = Reply {
             metadata: http::HeaderMap::new(),
             trailers_only: None,
             body: Body::stream(Flood),
         };
-        let timer = Box::pin(tokio::time::sleep(Duration::from_secs(1)));
-        let mut body = guard(reply, Some(timer)).body;
+        let alarm = Alarms::new().set(Instant::now() + Duration::from_secs(1));
+        let mut body = guard(reply, Some(alarm)).body;
         let mut next = async || poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
-        assert!(matches!(next().await, Some(Ok(_))));
+        for _ in 0..1000 {
+            assert!(matches!(next().await, Some(Ok(_))));
+        }
         tokio::time::advance(Duration::from_secs(1)).await;
-        let fault = next().await.and_then(Result::err).expect("it is over");
+        let mut more = 0;
+        let fault = loop {
+            match next().await.expect("the last word is a fault") {
+                Ok(_) => more += 1,
+                Err(fault) => break fault,
+            }
+        };
+        assert!(more <= LOOK_EVERY, "{more} frames after the deadline");
         assert_eq!(fault.code(), Code::DeadlineExceeded);
         assert!(next().await.is_none());
     }

@@ -47,14 +47,25 @@ where
                 asked: self.inner.call(call),
             };
         }
-        let gathering = Gathering {
-            // Sizes were checked by whoever framed the body; here only frames are counted.
-            follower: Follower::new(Rules::grpc(usize::MAX)),
-            chunks: VecDeque::new(),
-            inner: self.inner.clone(),
-            call: Some(call),
-        };
-        GatherFuture::Gathering { gathering }
+        // Sizes were checked by whoever framed the body; here only frames are counted.
+        let follower = Follower::new(Rules::grpc(usize::MAX));
+        if let Some(whole) = call.body.whole_data() {
+            let mut follower = follower;
+            return match check(&mut follower, whole).and_then(|()| check_end(&follower)) {
+                Ok(()) => GatherFuture::Asking {
+                    asked: self.inner.call(call),
+                },
+                Err(fault) => GatherFuture::Refused { fault: Some(fault) },
+            };
+        }
+        GatherFuture::Gathering {
+            gathering: Box::new(Gathering {
+                follower,
+                chunks: VecDeque::new(),
+                inner: self.inner.clone(),
+                call: Some(call),
+            }),
+        }
     }
 }
 
@@ -64,7 +75,9 @@ pin_project! {
     #[allow(missing_docs, reason = "the macro takes no documentation on these fields")]
     pub enum GatherFuture<S: Service<Call>> {
         /// The request is still coming.
-        Gathering { gathering: Gathering<S> },
+        Gathering { gathering: Box<Gathering<S>> },
+        /// The request was all there, and wrong.
+        Refused { fault: Option<Fault> },
         /// The call is on its way.
         Asking { #[pin] asked: S::Future },
     }
@@ -88,6 +101,11 @@ where
         loop {
             let next = match self.as_mut().project() {
                 Stage::Asking { asked } => return asked.poll(context),
+                Stage::Refused { fault } => {
+                    return fault
+                        .take()
+                        .map_or(Poll::Pending, |fault| Poll::Ready(Err(fault)));
+                }
                 Stage::Gathering { gathering } => {
                     let call = ready!(gathering.poll(context))?;
                     Self::Asking {
@@ -109,20 +127,10 @@ impl<S> Gathering<S> {
             let Ok(data) = frame?.into_data() else {
                 continue;
             };
-            if self.follower.advance(&data).is_err() {
-                return Poll::Ready(Err(bad_frame()));
-            }
-            if self.follower.begun() > 1 {
-                return Poll::Ready(Err(cardinality("more than one message")));
-            }
+            check(&mut self.follower, &data)?;
             self.chunks.push_back(data);
         }
-        if self.follower.finish().is_err() {
-            return Poll::Ready(Err(bad_frame()));
-        }
-        if self.follower.messages() == 0 {
-            return Poll::Ready(Err(cardinality("no message")));
-        }
+        check_end(&self.follower)?;
         let mut chunks = std::mem::take(&mut self.chunks);
         let body = match chunks.pop_front() {
             Some(only) if chunks.is_empty() => Body::whole(only, None),
@@ -176,6 +184,24 @@ impl http_body::Body for Chunks {
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.0.iter().map(|chunk| chunk.len() as u64).sum())
     }
+}
+
+/// Whether a piece of the request may be part of one message.
+fn check(follower: &mut Follower, data: &[u8]) -> Result<(), Fault> {
+    follower.advance(data).map_err(|_wrong| bad_frame())?;
+    if follower.begun() > 1 {
+        return Err(cardinality("more than one message"));
+    }
+    Ok(())
+}
+
+/// Whether all of it was one message.
+fn check_end(follower: &Follower) -> Result<(), Fault> {
+    follower.finish().map_err(|_wrong| bad_frame())?;
+    if follower.messages() == 0 {
+        return Err(cardinality("no message"));
+    }
+    Ok(())
 }
 
 fn cardinality(what: &str) -> Fault {

@@ -2,9 +2,11 @@
 //! and how we stop.
 //!
 //! - [`task`]: the only place that spawns; every task has an owner that ends it.
+//! - [`alarm`]: the deadlines of a worker, behind one timer.
 //! - [`ready`]: named conditions that are held, as guards, by whoever makes them true.
 //! - [`drain`]: one signal that everybody observes, and a count of what is still in flight.
 
+pub mod alarm;
 pub mod drain;
 pub mod ready;
 pub mod task;

@@ -21,6 +21,7 @@ use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
 use rustc_hash::FxHashMap;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -47,7 +48,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    Task(tokio::task::spawn_local(named(name, future)))
+    Task(tokio::task::spawn_local(Named { name, future }))
 }
 
 /// Starts a task that any thread of this runtime may run.
@@ -60,14 +61,47 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    Task(tokio::spawn(named(name, future)))
+    Task(tokio::spawn(Named { name, future }))
 }
 
-async fn named<F: Future>(name: &'static str, future: F) -> F::Output {
-    let tell = TellPanic(name);
-    let output = future.await;
-    drop(tell);
-    output
+pin_project! {
+    /// A task's future and its name. It is written out because an async block that awaits what
+    /// it was given has room for it twice, and a task is copied several times before it runs.
+    struct Named<F> {
+        name: &'static str,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Named<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let tell = TellPanic(this.name);
+        let output = this.future.poll(context);
+        drop(tell);
+        output
+    }
+}
+
+pin_project! {
+    /// A task that belongs to a set.
+    struct Member<F> {
+        #[pin]
+        task: Named<F>,
+        // Dropped with the task, however that ends.
+        leave: Leave,
+    }
+}
+
+impl<F: Future> Future for Member<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().task.poll(context)
+    }
 }
 
 /// Dropped while unwinding, it says which task it was.
@@ -156,11 +190,8 @@ impl TaskSet {
             set: Rc::downgrade(&self.tasks),
             key,
         };
-        let handle = tokio::task::spawn_local(async move {
-            let leave = leave;
-            named(name, future).await;
-            drop(leave);
-        });
+        let task = Named { name, future };
+        let handle = tokio::task::spawn_local(Member { task, leave });
         self.tasks
             .borrow_mut()
             .running

@@ -4,10 +4,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
 use crate::call::{Metadata, Peer};
+
+/// The addresses of those who sent the request on, the nearest one last.
+const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Says whose forwarding headers are believed; nobody's by default.
 #[derive(Clone)]
@@ -61,42 +64,41 @@ pub fn trusted(proxies: &TrustedProxies, peer: &Peer) -> bool {
 
 /// Writes what is known of the caller into `metadata`.
 pub fn write(head: &Parts, peer: &Peer, trusted: bool, metadata: &mut Metadata) {
-    const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
     const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
     const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-    let address = peer.address.ip().to_canonical();
-    let mut chain = String::new();
-    if trusted {
-        for value in head.headers.get_all(&FOR) {
-            if let Ok(value) = value.to_str() {
-                chain.push_str(value);
-                chain.push_str(", ");
-            }
-        }
-    }
-    chain.push_str(&address.to_string());
-    if let Ok(value) = HeaderValue::try_from(chain) {
+    let chain = if trusted && head.headers.contains_key(&FOR) {
+        longer_chain(&head.headers, peer)
+    } else {
+        peer.forwarded_for().cloned()
+    };
+    if let Some(value) = chain {
         metadata.insert(FOR, value);
     }
 
     let believed = |name: &HeaderName| head.headers.get(name).filter(|_| trusted).cloned();
-    let asked = || {
-        let authority = head
-            .uri
-            .authority()
-            .map(|authority| authority.as_str().as_bytes());
-        let host = head
-            .headers
-            .get(http::header::HOST)
-            .map(HeaderValue::as_bytes);
-        HeaderValue::from_bytes(authority.or(host)?).ok()
+    let asked = || match head.uri.authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        None => head.headers.get(http::header::HOST).cloned(),
     };
     if let Some(host) = believed(&HOST).or_else(asked) {
         metadata.insert(HOST, host);
     }
     let scheme = HeaderValue::from_static(if peer.tls { "https" } else { "http" });
     metadata.insert(PROTO, believed(&PROTO).unwrap_or(scheme));
+}
+
+/// What a trusted proxy says of those before it, and then the proxy itself.
+fn longer_chain(headers: &HeaderMap, peer: &Peer) -> Option<HeaderValue> {
+    let own = peer.forwarded_for()?.to_str().ok()?;
+    let mut chain = String::new();
+    for value in headers.get_all(FOR) {
+        let Ok(value) = value.to_str() else { continue };
+        chain.push_str(value);
+        chain.push_str(", ");
+    }
+    chain.push_str(own);
+    HeaderValue::try_from(chain).ok()
 }
 
 #[cfg(test)]

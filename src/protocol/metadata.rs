@@ -25,7 +25,9 @@ pub struct Rules<'a> {
 /// The metadata of a request and how many values were left out because metadata cannot hold
 /// them.
 pub fn from_headers(headers: &HeaderMap, rules: Rules<'_>) -> (Metadata, u32) {
-    let mut metadata = Metadata::with_capacity(headers.len() + 4);
+    /// What the adapters and the upstream add.
+    const OWN: usize = 10;
+    let mut metadata = Metadata::with_capacity(headers.len() + OWN);
     let mut dropped = 0;
     let named = hop_by_hop_by_name(headers);
     for (name, value) in headers {

@@ -14,8 +14,10 @@ pub mod reader;
 pub mod rest;
 pub mod timeout;
 
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
@@ -105,21 +107,19 @@ impl FrontDoor {
     }
 
     /// Answers one request. Dropping the future is the client going away.
-    pub async fn handle(
-        self: Rc<Self>,
-        peer: SharedPeer,
-        request: Request<Body>,
-    ) -> Response<Body> {
+    ///
+    /// What needs no waiting is done before the future is made, so that it holds nothing but what
+    /// it waits for.
+    pub fn handle(&self, peer: SharedPeer, request: Request<Body>) -> LocalFuture<Response<Body>> {
         let now = tokio::time::Instant::now().into_std();
         let (head, body) = request.into_parts();
         let schema = self.live.load();
+        let front = classify::classify(&head);
         let mut record = CallRecord::new(now, Rc::clone(&peer), &head);
         record.schema = Some(Arc::clone(&schema));
+        record.protocol = front.name();
         let record = Record::new(record, Arc::clone(&self.sink));
         let watch = observe::Departure::new(record.clone());
-
-        let front = classify::classify(&head);
-        record.note().protocol = front.name();
         let incoming = Incoming {
             schema,
             peer,
@@ -132,18 +132,62 @@ impl FrontDoor {
             Front::Grpc => self.grpc.accept(incoming),
             Front::Rest => self.rest.accept(incoming),
         };
-        let response = match entry {
+        match entry {
             Entry::Call(call, respond) => {
                 let outcome = (self.stack)(call);
                 let outcome = match respond.patience() {
-                    Some(patience) => late::within(patience, outcome).await,
-                    None => outcome.await,
+                    Some(patience) => Box::pin(late::within(patience, outcome)),
+                    None => outcome,
                 };
-                respond.respond(outcome).await
+                Box::pin(Handling {
+                    stage: Stage::Asking(outcome, Some(respond)),
+                    watch: Some(watch),
+                })
             }
-            Entry::Answered(response) => response,
-        };
-        Observed::wrap(response, watch)
+            Entry::Answered(response) => {
+                Box::pin(std::future::ready(Observed::wrap(response, watch)))
+            }
+        }
+    }
+}
+
+/// A call whose answer is waited for.
+struct Handling {
+    stage: Stage,
+    watch: Option<observe::Departure>,
+}
+
+enum Stage {
+    /// The app has not begun to answer.
+    Asking(LocalFuture<Result<Reply, Fault>>, Option<Box<dyn Respond>>),
+    /// The head of the response is not known yet.
+    Answering(LocalFuture<Response<Body>>),
+}
+
+impl Future for Handling {
+    type Output = Response<Body>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response<Body>> {
+        loop {
+            let next = match &mut self.stage {
+                Stage::Asking(outcome, respond) => {
+                    let outcome = ready!(outcome.as_mut().poll(context));
+                    // The stage changes as soon as there is an outcome.
+                    let Some(respond) = respond.take() else {
+                        return Poll::Pending;
+                    };
+                    Stage::Answering(respond.respond(outcome))
+                }
+                Stage::Answering(answering) => {
+                    let response = ready!(answering.as_mut().poll(context));
+                    let Some(watch) = self.watch.take() else {
+                        return Poll::Pending;
+                    };
+                    return Poll::Ready(Observed::wrap(response, watch));
+                }
+            };
+            self.stage = next;
+        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! Reading bodies: requests with an idle limit or as a whole under a size limit, answers message
 //! by message.
 
-use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -11,6 +10,7 @@ use http::{HeaderValue, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
+use crate::call::metadata::lookup;
 use crate::call::{Blame, Body, Code, Fault, Metadata};
 use crate::wire::compress::{Encoding, decompress};
 use crate::wire::frame::{Deframer, FrameError, Rules};
@@ -100,34 +100,55 @@ pub fn too_large(limit: usize) -> Fault {
     .with_http(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
-/// Reads a whole body of at most `limit` bytes. A body that says beforehand that it is larger is
-/// refused before anything of it is read.
-pub async fn read_whole(mut body: Body, limit: usize) -> Result<Bytes, Fault> {
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large(limit));
-    }
-    let mut whole = Bytes::new();
-    let mut joined = BytesMut::new();
-    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        if whole.len() + joined.len() + data.len() > limit {
-            return Err(too_large(limit));
+/// A body that is read as a whole, of at most so many bytes.
+#[derive(Debug)]
+pub struct Whole {
+    body: IdleBody,
+    limit: usize,
+    /// The first piece: most bodies come in one and need no copy.
+    first: Bytes,
+    /// All pieces, once there are two.
+    joined: BytesMut,
+}
+
+impl Whole {
+    /// Reads `body`, of which at most `limit` bytes are taken.
+    pub fn new(body: IdleBody, limit: usize) -> Self {
+        Self {
+            body,
+            limit,
+            first: Bytes::new(),
+            joined: BytesMut::new(),
         }
-        if whole.is_empty() && joined.is_empty() {
-            // Most bodies come in one piece and need no copy.
-            whole = data;
+    }
+
+    /// Ready with all bytes, once. A body that says beforehand that it is larger is refused
+    /// before anything of it is read.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, Fault>> {
+        if self.body.size_hint().lower() > self.limit as u64 {
+            return Poll::Ready(Err(too_large(self.limit)));
+        }
+        while let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            let Ok(data) = frame?.into_data() else {
+                continue;
+            };
+            if self.first.len() + self.joined.len() + data.len() > self.limit {
+                return Poll::Ready(Err(too_large(self.limit)));
+            }
+            if self.first.is_empty() && self.joined.is_empty() {
+                self.first = data;
+            } else {
+                let first = std::mem::take(&mut self.first);
+                self.joined.extend_from_slice(&first);
+                self.joined.extend_from_slice(&data);
+            }
+        }
+        Poll::Ready(Ok(if self.joined.is_empty() {
+            std::mem::take(&mut self.first)
         } else {
-            joined.extend_from_slice(&std::mem::take(&mut whole));
-            joined.extend_from_slice(&data);
-        }
+            std::mem::take(&mut self.joined).freeze()
+        }))
     }
-    Ok(if joined.is_empty() {
-        whole
-    } else {
-        joined.freeze()
-    })
 }
 
 /// The messages of an answer, decompressed and held to their limit (E7, M5).
@@ -142,9 +163,8 @@ impl Messages {
     /// Messages of an answer with this initial metadata; an encoding that nobody here speaks is
     /// the app's mistake, as it was never offered.
     pub fn new(metadata: &Metadata, limit: usize) -> Result<Self, Fault> {
-        let name = metadata
-            .get("grpc-encoding")
-            .map_or(&b"identity"[..], HeaderValue::as_bytes);
+        let name =
+            lookup(metadata, "grpc-encoding").map_or(&b"identity"[..], HeaderValue::as_bytes);
         let encoding = Encoding::parse(name).ok_or_else(|| {
             Fault::upstream(
                 Code::Internal,

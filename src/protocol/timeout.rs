@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
+use crate::call::metadata::lookup;
 use crate::call::{Deadline, Fault};
 use crate::schema::StreamKind;
 use crate::schema::policy::Timeouts;
@@ -19,7 +20,7 @@ pub fn asked(headers: &HeaderMap) -> Result<Option<Duration>, Fault> {
     ];
     let mut smallest: Option<Duration> = None;
     for (name, parse) in SOURCES {
-        let Some(value) = headers.get(name) else {
+        let Some(value) = lookup(headers, name) else {
             continue;
         };
         let timeout = parse(value.as_bytes())

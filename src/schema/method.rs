@@ -173,8 +173,13 @@ impl Context<'_> {
         let output = self.message("response", proto.output_type())?;
         let options = proto.options.as_ref();
         let level = options.map(|options| options.idempotency_level());
+        let path = format!("/{}/{name}", self.service);
+        // Names are identifiers, which a path may hold.
+        let target =
+            http::uri::PathAndQuery::try_from(&*path).map_err(|_unlikely| Complaint::Name)?;
         Ok(Method {
-            path: format!("/{}/{name}", self.service).into(),
+            path: path.into(),
+            target,
             service: Arc::clone(&self.service),
             name: name.into(),
             input,

@@ -102,6 +102,8 @@ pub enum RouteTarget {
 pub struct Method {
     /// `/pkg.Service/Method`, as it stands on the wire.
     pub path: Arc<str>,
+    /// The same, ready to be the target of a request.
+    pub target: http::uri::PathAndQuery,
     /// Full name of the service, without a leading dot.
     pub service: Arc<str>,
     /// Name of the method within its service.

@@ -87,11 +87,7 @@ fn prepare(stream: std::net::TcpStream, address: SocketAddr) -> io::Result<(Sock
     let stream = TcpStream::from_std(stream)?;
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT)?;
-    let peer = Peer {
-        address,
-        local: stream.local_addr()?,
-        tls: false,
-    };
+    let peer = Peer::new(address, stream.local_addr()?, false);
     Ok((Socket::new(stream), Rc::new(peer)))
 }
 

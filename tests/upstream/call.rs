@@ -70,11 +70,8 @@ impl Client {
 
     fn call(&self, path: &'static str, body: Body) -> Call {
         let head = http::Request::new(()).into_parts().0;
-        let peer = Rc::new(Peer {
-            address: ([127, 0, 0, 1], 1).into(),
-            local: ([127, 0, 0, 1], 2).into(),
-            tls: false,
-        });
+        let [address, local] = [1, 2].map(|port| ([127, 0, 0, 1], port).into());
+        let peer = Rc::new(Peer::new(address, local, false));
         let now = tokio::time::Instant::now().into_std();
         let record = CallRecord::new(now, peer, &head);
         let sink: Arc<dyn Sink> = self.sink.clone();
@@ -153,6 +150,7 @@ impl http_body::Body for Channel {
 fn schema() -> Schema {
     let method = |name: &str, kind| Method {
         path: format!("/test.Echo/{name}").into(),
+        target: format!("/test.Echo/{name}").parse().unwrap(),
         service: "test.Echo".into(),
         name: name.into(),
         input: MessageId(0),

@@ -6,6 +6,7 @@ use http::header::{ACCEPT, TE};
 use http::request::Parts;
 use http::{Method, Version};
 
+use crate::call::metadata::lookup;
 use crate::call::{Fault, Record};
 use crate::protocol::Incoming;
 use crate::schema::Schema;
@@ -103,10 +104,8 @@ impl Answer {
             Some(false) => self.json.indent = 0,
             None => {}
         }
-        let header = head
-            .headers
-            .get("x-goog-fieldmask")
-            .and_then(|value| value.to_str().ok());
+        let header =
+            lookup(&head.headers, "x-goog-fieldmask").and_then(|value| value.to_str().ok());
         if let (Some(wanted), Some((message, _))) =
             (system.fields.as_deref().or(header), self.output)
         {

@@ -21,15 +21,27 @@ impl Framing {
         self.shape
     }
 
-    /// One message as it leaves.
-    pub(super) fn message(&mut self, json: &[u8]) -> Vec<u8> {
-        let first = !std::mem::replace(&mut self.begun, true);
-        match self.shape {
-            StreamShape::Array => around(if first { b"[" } else { b"," }, json, b""),
-            StreamShape::Ndjson => around(b"", json, b"\n"),
-            StreamShape::Sse => event(b"", json),
-            StreamShape::Result => around(b"{\"result\":", json, b"}\n"),
-        }
+    /// What stands before a message. Its JSON has no line ends where they would mean something:
+    /// only arrays are indented.
+    pub(super) fn begin(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(match (self.shape, self.begun) {
+            (StreamShape::Array, false) => b"[",
+            (StreamShape::Array, true) => b",",
+            (StreamShape::Ndjson, _) => b"",
+            (StreamShape::Sse, _) => b"data: ",
+            (StreamShape::Result, _) => b"{\"result\":",
+        });
+    }
+
+    /// What stands after it.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+        self.begun = true;
+        out.extend_from_slice(match self.shape {
+            StreamShape::Array => b"",
+            StreamShape::Ndjson => b"\n",
+            StreamShape::Sse => b"\n\n",
+            StreamShape::Result => b"}\n",
+        });
     }
 
     /// What closes a stream that ended well.
@@ -77,7 +89,9 @@ mod tests {
         let mut framing = Framing::new(shape);
         let mut out = Vec::new();
         for message in messages {
-            out.extend(framing.message(message.as_bytes()));
+            framing.begin(&mut out);
+            out.extend_from_slice(message.as_bytes());
+            framing.finish(&mut out);
         }
         out.extend_from_slice(framing.end());
         String::from_utf8(out).unwrap()

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderName};
 
+use crate::call::metadata::lookup;
 use crate::protocol::metadata::is_hop_by_hop;
 
 /// Whether metadata of this name may become a header or an HTTP trailer.
@@ -37,7 +38,7 @@ pub(super) fn append(headers: &mut HeaderMap, metadata: &HeaderMap, prefix: Opti
 /// The HTTP status that the app chose with `x-http-code`, if it fits the outcome (E5): 2xx and
 /// 3xx only for success, 4xx and 5xx only for failure.
 pub(super) fn chosen_status(metadata: &[&HeaderMap], ok: bool) -> Option<StatusCode> {
-    let value = metadata.iter().find_map(|map| map.get("x-http-code"))?;
+    let value = metadata.iter().find_map(|map| lookup(map, "x-http-code"))?;
     let status = StatusCode::from_bytes(value.as_bytes()).ok()?;
     let fits = match status.as_u16() {
         200..400 => ok,

@@ -11,6 +11,7 @@ mod headers;
 mod media;
 mod raw;
 mod request;
+mod size;
 mod stream;
 mod unary;
 
@@ -71,8 +72,6 @@ impl Rest {
         let method = schema.method(binding.method);
         let metadata = self.metadata(&head, &peer, &policy, &record);
 
-        let path = http::uri::PathAndQuery::try_from(&*method.path)
-            .unwrap_or_else(|_| http::uri::PathAndQuery::from_static("/"));
         let reader = request::Reader {
             schema: Arc::clone(&schema),
             binding: id,
@@ -83,7 +82,7 @@ impl Rest {
         let body = request_body(reader, body, &head.headers);
         let call = Call {
             method: Some(binding.method),
-            path,
+            path: method.target.clone(),
             authority: None,
             metadata,
             body,
@@ -125,7 +124,7 @@ impl Rest {
         if let Ok(value) = HeaderValue::from_str(target) {
             metadata.insert(ORIGINAL_PATH, value);
         }
-        if let Ok(value) = HeaderValue::from_str(head.method.as_str()) {
+        if let Some(value) = method_value(&head.method) {
             metadata.insert(ORIGINAL_METHOD, value);
         }
         metadata
@@ -180,6 +179,18 @@ fn responder(
         let framing = media::ResponseStream::of(head, schema, id);
         Box::new(stream::Streaming::new(answer, framing))
     }
+}
+
+/// The name of an HTTP method; that of a usual one is not copied.
+fn method_value(method: &Method) -> Option<HeaderValue> {
+    Some(HeaderValue::from_static(match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => return HeaderValue::from_str(method.as_str()).ok(),
+    }))
 }
 
 enum Found {

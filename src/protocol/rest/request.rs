@@ -6,11 +6,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::HeaderValue;
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 
 use super::media::RequestStream;
-use crate::call::{Body, Fault, LocalFuture, Record};
-use crate::protocol::reader::{IdleBody, read_whole, too_large};
+use crate::call::{Body, Fault, Record};
+use crate::protocol::reader::{IdleBody, Whole, too_large};
 use crate::schema::binding::{Binding, BodyTarget};
 use crate::schema::policy::Policy;
 use crate::schema::{BindingId, Schema};
@@ -56,6 +56,18 @@ impl Reader {
         self.framed(frame)
     }
 
+    /// The message of a unary request whose body is all there.
+    fn whole(&self, form: &Form, body: &Bytes) -> Result<Bytes, Fault> {
+        self.record.note().bytes_in += body.len() as u64;
+        match form {
+            Form::Raw(content_type) => self.raw(&self.bound, content_type.as_ref(), body),
+            Form::Json if self.binding().body == BodyTarget::None && !body.is_empty() => Err(
+                Fault::invalid("UNEXPECTED_BODY", "this route takes no request body"),
+            ),
+            Form::Json => self.message(&self.bound, body),
+        }
+    }
+
     /// One message as a gRPC frame.
     fn message(&self, bound: &Bound, json: &[u8]) -> Result<Bytes, Fault> {
         let binding = self.binding();
@@ -67,8 +79,8 @@ impl Reader {
             options: &self.policy.json,
             limit: self.policy.limits.message_bytes,
         };
-        let mut frame = vec![0; HEADER_BYTES];
-        frame.reserve(json.len() + bound.wire.len());
+        let mut frame = Vec::with_capacity(HEADER_BYTES + json.len() + bound.wire.len());
+        frame.resize(HEADER_BYTES, 0);
         json_to_wire::transcode(&request, json, &mut frame)
             .map_err(|rejection| rejected(rejection, request.limit))?;
         self.framed(frame)
@@ -91,39 +103,38 @@ impl Reader {
     }
 }
 
-/// The one message of a unary request whose body is no JSON (S8).
-pub(super) fn raw(reader: Reader, body: Body, content_type: Option<HeaderValue>) -> Body {
-    Body::stream(Once(Some(Box::pin(async move {
-        let data = whole(&reader, body).await?;
-        reader.raw(&reader.bound, content_type.as_ref(), &data)
-    }))))
+/// What the body of a unary request is.
+enum Form {
+    Json,
+    /// Bytes of this type, which are passed as they are (S8).
+    Raw(Option<HeaderValue>),
 }
 
-/// The body of a unary request.
-async fn whole(reader: &Reader, body: Body) -> Result<Bytes, Fault> {
-    let limit = reader.policy.limits.request_bytes;
-    let body = Body::raw(IdleBody::new(body, reader.policy.timeouts.body_idle));
-    let whole = read_whole(body, limit).await?;
-    reader.record.note().bytes_in += whole.len() as u64;
-    Ok(whole)
+/// The one message of a unary request whose body is no JSON (S8).
+pub(super) fn raw(reader: Reader, body: Body, content_type: Option<HeaderValue>) -> Body {
+    one(reader, body, Form::Raw(content_type))
 }
 
 /// The one message of a unary request.
 pub(super) fn unary(reader: Reader, body: Body) -> Body {
-    Body::stream(Once(Some(Box::pin(async move {
-        let json = whole(&reader, body).await?;
-        if reader.binding().body == BodyTarget::None && !json.is_empty() {
-            return Err(Fault::invalid(
-                "UNEXPECTED_BODY",
-                "this route takes no request body",
-            ));
-        }
-        reader.message(&reader.bound, &json)
-    }))))
+    one(reader, body, Form::Json)
+}
+
+fn one(reader: Reader, body: Body, form: Form) -> Body {
+    if body.is_end_stream() {
+        // There is nothing to read: the message is what path and query say.
+        return match reader.whole(&form, &Bytes::new()) {
+            Ok(frame) => Body::whole(frame, None),
+            Err(fault) => Body::stream(Failed(Some(fault))),
+        };
+    }
+    let body = IdleBody::new(body, reader.policy.timeouts.body_idle);
+    let whole = Whole::new(body, reader.policy.limits.request_bytes);
+    Body::stream(Once(Some((reader, whole, form))))
 }
 
 /// A body of one frame that is still being made.
-struct Once(Option<LocalFuture<Result<Bytes, Fault>>>);
+struct Once(Option<(Reader, Whole, Form)>);
 
 impl http_body::Body for Once {
     type Data = Bytes;
@@ -133,12 +144,32 @@ impl http_body::Body for Once {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        let Some(making) = &mut self.0 else {
+        let Some((reader, whole, form)) = &mut self.0 else {
             return Poll::Ready(None);
         };
-        let made = ready!(making.as_mut().poll(context));
+        let json = ready!(whole.poll(context));
+        let frame = json.and_then(|json| reader.whole(form, &json));
         self.0 = None;
-        Poll::Ready(Some(made.map(Frame::data)))
+        Poll::Ready(Some(frame.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// A body that is a fault and nothing else.
+struct Failed(Option<Fault>);
+
+impl http_body::Body for Failed {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        Poll::Ready(self.0.take().map(Err))
     }
 
     fn is_end_stream(&self) -> bool {

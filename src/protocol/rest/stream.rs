@@ -17,7 +17,7 @@ use super::answer::Answer;
 use super::error::Told;
 use super::framing::Framing;
 use super::media::{ResponseStream, stream_type};
-use super::{error, headers, unary};
+use super::{error, headers, size, unary};
 use crate::call::{Body, Code, Fault, LocalFuture, Reply, Status};
 use crate::protocol::Respond;
 use crate::protocol::reader::{Messages, no_status};
@@ -251,9 +251,12 @@ impl Framed {
             StreamShape::Array => self.answer.json.indent,
             StreamShape::Ndjson | StreamShape::Sse | StreamShape::Result => 0,
         };
-        let json = unary::to_json(&self.answer, message, indent)?;
+        let mut out = Vec::with_capacity(size::expected(message.len()));
+        self.framing.begin(&mut out);
+        unary::to_json(&self.answer, message, indent, &mut out)?;
+        self.framing.finish(&mut out);
         self.answer.record.note().messages_out += 1;
-        Ok(Frame::data(self.framing.message(&json).into()))
+        Ok(Frame::data(out.into()))
     }
 
     /// Turns one step of the app into what leaves.

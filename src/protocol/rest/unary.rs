@@ -1,8 +1,8 @@
 //! Answers with one message: the status is chosen after the trailers.
 
 use std::borrow::Cow;
-use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -10,7 +10,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body::Body as _;
 
 use super::answer::Answer;
-use super::{error, headers, raw};
+use super::{error, headers, raw, size};
 use crate::call::{Blame, Body, Code, Fault, LocalFuture, Reply, Status};
 use crate::protocol::Respond;
 use crate::protocol::reader;
@@ -36,58 +36,90 @@ impl Unary {
 
 impl Respond for Unary {
     fn respond(self: Box<Self>, outcome: Result<Reply, Fault>) -> LocalFuture<Response<Body>> {
-        Box::pin(async move {
-            let answer = self.answer;
-            let whole = match outcome {
-                Ok(reply) => read(&answer, reply).await,
-                Err(fault) => Err(fault),
-            };
-            match whole.and_then(|whole| success(&answer, whole)) {
-                Ok(response) => response,
-                Err(fault) => error::from_fault(&answer, &fault),
+        let answer = &self.answer;
+        let begun = match outcome {
+            Ok(Reply {
+                metadata,
+                trailers_only: Some(trailers),
+                ..
+            }) => {
+                let whole = Whole {
+                    metadata,
+                    message: None,
+                    trailers,
+                };
+                Err(finish(answer, Ok(whole)))
             }
-        })
+            Ok(reply) => {
+                let limit = answer.policy.limits.response_message_bytes;
+                reader::Messages::new(&reply.metadata, limit)
+                    .map(|messages| (messages, reply))
+                    .map_err(|fault| finish(answer, Err(fault)))
+            }
+            Err(fault) => Err(finish(answer, Err(fault))),
+        };
+        match begun {
+            Ok((messages, reply)) => Box::pin(Reading {
+                unary: self,
+                messages,
+                message: None,
+                metadata: reply.metadata,
+                body: reply.body,
+            }),
+            Err(response) => Box::pin(std::future::ready(response)),
+        }
     }
 }
 
-/// Reads the answer to its end.
-async fn read(answer: &Answer, reply: Reply) -> Result<Whole, Fault> {
-    let Reply {
-        metadata,
-        trailers_only,
-        mut body,
-    } = reply;
-    if let Some(trailers) = trailers_only {
-        return Ok(Whole {
-            metadata,
-            message: None,
-            trailers,
-        });
+/// An answer that is read to its end.
+struct Reading {
+    unary: Box<Unary>,
+    messages: reader::Messages,
+    message: Option<Bytes>,
+    metadata: HeaderMap,
+    body: Body,
+}
+
+impl Future for Reading {
+    type Output = Response<Body>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response<Body>> {
+        let this = &mut *self;
+        let whole = ready!(this.poll_whole(context));
+        Poll::Ready(finish(&this.unary.answer, whole))
     }
-    let limit = answer.policy.limits.response_message_bytes;
-    let mut messages = reader::Messages::new(&metadata, limit)?;
-    let mut message = None;
-    loop {
-        while let Some(next) = messages.take()? {
-            if message.replace(next).is_some() {
-                return Err(cardinality("more than one message"));
+}
+
+impl Reading {
+    fn poll_whole(&mut self, context: &mut Context<'_>) -> Poll<Result<Whole, Fault>> {
+        loop {
+            while let Some(next) = self.messages.take()? {
+                if self.message.replace(next).is_some() {
+                    return Poll::Ready(Err(cardinality("more than one message")));
+                }
+            }
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+            match frame.transpose()?.map(http_body::Frame::into_data) {
+                Some(Ok(data)) => self.messages.push(data),
+                Some(Err(frame)) => {
+                    self.messages.finish()?;
+                    return Poll::Ready(Ok(Whole {
+                        metadata: std::mem::take(&mut self.metadata),
+                        message: self.message.take(),
+                        trailers: frame.into_trailers().unwrap_or_default(),
+                    }));
+                }
+                None => return Poll::Ready(Err(reader::no_status())),
             }
         }
-        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
-        match frame.transpose()?.map(http_body::Frame::into_data) {
-            Some(Ok(data)) => messages.push(data),
-            Some(Err(frame)) => {
-                messages.finish()?;
-                let trailers = frame.into_trailers().unwrap_or_default();
-                return Ok(Whole {
-                    metadata,
-                    message,
-                    trailers,
-                });
-            }
-            None => return Err(reader::no_status()),
-        }
     }
+}
+
+/// The response to what the app said in all, or to why it did not.
+fn finish(answer: &Answer, whole: Result<Whole, Fault>) -> Response<Body> {
+    whole
+        .and_then(|whole| success(answer, whole))
+        .unwrap_or_else(|fault| error::from_fault(answer, &fault))
 }
 
 /// Turns the whole answer into a response, which may still be an error of the app's.
@@ -124,7 +156,8 @@ fn content(answer: &Answer, message: &Bytes) -> Result<Response<Body>, Fault> {
         return raw::whole(answer, message);
     }
     if !answer.asked.proto {
-        let body = to_json(answer, message, answer.json.indent)?;
+        let mut body = Vec::new();
+        to_json(answer, message, answer.json.indent, &mut body)?;
         return Ok(json(body, answer.asked.head_only));
     }
     let mut response = json(prune(answer, message)?.into_owned(), answer.asked.head_only);
@@ -152,8 +185,13 @@ fn bad_response(error: impl std::fmt::Display) -> Fault {
     .with_cause(error)
 }
 
-/// One message of the answer as JSON.
-pub(super) fn to_json(answer: &Answer, message: &[u8], indent: u8) -> Result<Vec<u8>, Fault> {
+/// Appends one message of the answer as JSON.
+pub(super) fn to_json(
+    answer: &Answer,
+    message: &[u8],
+    indent: u8,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     let Some((output, selection)) = answer.output else {
         return Err(Fault::upstream(
             Code::Internal,
@@ -177,12 +215,14 @@ pub(super) fn to_json(answer: &Answer, message: &[u8], indent: u8) -> Result<Vec
         options: &options,
         limit,
     };
-    let mut out = Vec::with_capacity(message.len().saturating_mul(2).min(limit));
     let wanted = prune(answer, message)?;
-    match wire_to_json::transcode(&response, &wanted, &mut out) {
+    let length = out.len();
+    out.reserve(size::expected(wanted.len()).min(limit));
+    match wire_to_json::transcode(&response, &wanted, out) {
         Ok(written) => {
+            size::learn(wanted.len(), out.len() - length);
             answer.record.note().unknown_fields += written.unknown_fields;
-            Ok(out)
+            Ok(())
         }
         Err(error) => Err(bad_response(error)),
     }
@@ -190,16 +230,16 @@ pub(super) fn to_json(answer: &Answer, message: &[u8], indent: u8) -> Result<Vec
 
 /// A complete JSON answer; for HEAD everything but its bytes.
 pub(super) fn json(body: Vec<u8>, head_only: bool) -> Response<Body> {
-    let length = HeaderValue::from(body.len());
-    let body = if head_only {
-        Body::empty()
-    } else {
-        Body::whole(body.into(), None)
-    };
-    let mut response = Response::new(body);
+    let length = body.len();
+    let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CONTENT_LENGTH, length);
+    if head_only {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    } else {
+        // The connection writes the length of a body that is there.
+        *response.body_mut() = Body::whole(body.into(), None);
+    }
     response
 }
 

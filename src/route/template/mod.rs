@@ -31,6 +31,8 @@ pub struct Template {
     segments: Vec<Segment>,
     verb: Option<Box<str>>,
     variables: Vec<Variable>,
+    /// All of it as text: every line of the access log has one.
+    text: Box<str>,
 }
 
 /// What stands between two slashes of a template.
@@ -61,6 +63,11 @@ impl Template {
     /// Parses a template.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         parse::parse(text)
+    }
+
+    /// All of it as text, in its shortest form.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The segments, variables dissolved into them; none for `/`.
@@ -98,15 +105,30 @@ impl Template {
 
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.segments.is_empty() {
+        f.write_str(&self.text)
+    }
+}
+
+/// Writes a template out of its parts.
+struct Written<'a>(&'a Template);
+
+impl fmt::Display for Written<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Template {
+            segments,
+            verb,
+            variables,
+            ..
+        } = self.0;
+        if segments.is_empty() {
             f.write_str("/")?;
         }
-        let mut variables = self.variables.iter().peekable();
-        for (index, segment) in self.segments.iter().enumerate() {
+        let mut starts = variables.iter().peekable();
+        for (index, segment) in segments.iter().enumerate() {
             f.write_str("/")?;
-            let Some(variable) = variables.next_if(|variable| variable.first == index) else {
+            let Some(variable) = starts.next_if(|variable| variable.first == index) else {
                 write!(f, "{segment}")?;
-                close(f, &self.variables, index)?;
+                close(f, variables, index)?;
                 continue;
             };
             write!(f, "{{{}", variable.path)?;
@@ -114,11 +136,9 @@ impl fmt::Display for Template {
             if variable.end - variable.first > 1 || *segment != Segment::Star {
                 write!(f, "={segment}")?;
             }
-            close(f, &self.variables, index)?;
+            close(f, variables, index)?;
         }
-        self.verb
-            .as_ref()
-            .map_or(Ok(()), |verb| write!(f, ":{verb}"))
+        verb.as_ref().map_or(Ok(()), |verb| write!(f, ":{verb}"))
     }
 }
 

@@ -22,6 +22,7 @@ use super::MAX_SEGMENTS;
 use super::Segment;
 use super::Template;
 use super::Variable;
+use super::Written;
 use crate::wire::percent::hex;
 
 /// Why a text is not a template, and where.
@@ -127,11 +128,14 @@ pub(super) fn parse(text: &str) -> Result<Template, TemplateError> {
         ..
     } = parser;
     let verb = verb.map(|verb| parse_verb(text, verb)).transpose()?;
-    Ok(Template {
+    let mut template = Template {
         segments,
         verb,
         variables,
-    })
+        text: Box::default(),
+    };
+    template.text = Written(&template).to_string().into();
+    Ok(template)
 }
 
 /// Splits at the last colon, if neither a slash nor a brace comes after it.

@@ -12,7 +12,6 @@ mod guard;
 mod request;
 mod strict;
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -34,8 +33,12 @@ pub(super) async fn serve(context: &Rc<Context>, opened: Opened) -> Farewell {
     let service = service_fn(|request| {
         // Now, not when the answer is first asked for: the client may close its side before.
         exchange.begin();
-        let shared = (Rc::clone(context), Rc::clone(&exchange), Rc::clone(&peer));
-        async move { Ok::<_, Infallible>(request::answer(shared, request).await) }
+        let shared = request::Shared {
+            context: Rc::clone(context),
+            exchange: Rc::clone(&exchange),
+            peer: Rc::clone(&peer),
+        };
+        request::answer(shared, request)
     });
     let draining = context.drain.is_draining();
     let connection = builder(context, draining).serve_connection(guard, service);

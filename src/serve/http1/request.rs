@@ -1,6 +1,9 @@
 //! One request of HTTP/1 and its answer.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{self, Poll, ready};
 
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
@@ -9,48 +12,84 @@ use hyper::body::Incoming;
 
 use super::super::connection::Context;
 use super::super::host;
-use super::super::shield::shield;
+use super::super::shield::{Shielded, shield};
 use super::body::{RequestBody, ResponseBody};
 use super::exchange::Exchange;
 use crate::call::{Body, SharedPeer};
 
+/// What the answer to a request is made with.
+pub(super) struct Shared {
+    pub(super) context: Rc<Context>,
+    pub(super) exchange: Rc<Exchange>,
+    pub(super) peer: SharedPeer,
+}
+
+/// An answer that is being made.
+pub(super) struct Answering {
+    shared: Shared,
+    /// `Err` when the request is refused.
+    asked: Result<Shielded, StatusCode>,
+    too_long: bool,
+    version: Version,
+}
+
 /// Answers a request whose head is sound.
-pub(super) async fn answer(
-    (context, exchange, peer): (Rc<Context>, Rc<Exchange>, SharedPeer),
-    request: Request<Incoming>,
-) -> Response<ResponseBody> {
+pub(super) fn answer(shared: Shared, request: Request<Incoming>) -> Answering {
     let version = request.version();
+    let params = &shared.context.params;
     let (head, incoming) = request.into_parts();
-    let refused = refuse(
-        &head.method,
-        &head.uri,
-        &head.headers,
-        context.params.uri_bytes,
-    );
-    let too_long = is_longer_than(&head.headers, context.params.unwanted_body);
-    let expects = head.headers.contains_key(EXPECT);
-    let mut response = if let Some(status) = refused {
-        drop(incoming);
-        close(status)
-    } else {
-        let body = if incoming.is_end_stream() {
-            Body::empty()
-        } else {
-            Body::raw(RequestBody::new(incoming, Rc::clone(&exchange), expects))
-        };
-        let request = Request::from_parts(head, body);
-        shield(Rc::clone(&context.handler), &context.stats, peer, request)
-            .await
-            .unwrap_or_else(|| close(StatusCode::INTERNAL_SERVER_ERROR))
+    let refused = refuse(&head.method, &head.uri, &head.headers, params.uri_bytes);
+    let too_long = is_longer_than(&head.headers, params.unwanted_body);
+    let asked = match refused {
+        Some(status) => Err(status),
+        None => {
+            let body = if incoming.is_end_stream() {
+                Body::empty()
+            } else {
+                let expects = head.headers.contains_key(EXPECT);
+                Body::raw(RequestBody::new(
+                    incoming,
+                    Rc::clone(&shared.exchange),
+                    expects,
+                ))
+            };
+            let request = Request::from_parts(head, body);
+            let peer = Rc::clone(&shared.peer);
+            Ok(shield(&shared.context.handler, peer, request))
+        }
     };
-    // The rest of a long body is not read, so the client has to know that this is the end.
-    if too_long && exchange.has_leftover() {
-        let value = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, value);
+    Answering {
+        shared,
+        asked,
+        too_long,
+        version,
     }
-    let streaming = response.body().size_hint().exact().is_none();
-    exchange.answer(streaming && version == Version::HTTP_10);
-    response.map(|body| ResponseBody::new(body, exchange))
+}
+
+impl Future for Answering {
+    type Output = Result<Response<ResponseBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let mut response = match &mut self.asked {
+            Err(status) => close(*status),
+            Ok(asked) => match ready!(Pin::new(asked).poll(context)) {
+                Some(response) => response,
+                None => {
+                    self.shared.context.stats.count_panic();
+                    close(StatusCode::INTERNAL_SERVER_ERROR)
+                }
+            },
+        };
+        let exchange = Rc::clone(&self.shared.exchange);
+        // The rest of a long body is not read, so the client has to know that this is the end.
+        if self.too_long && exchange.has_leftover() {
+            let value = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, value);
+        }
+        let streaming = response.body().size_hint().exact().is_none();
+        exchange.answer(streaming && self.version == Version::HTTP_10);
+        Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, exchange))))
+    }
 }
 
 fn close(status: StatusCode) -> Response<Body> {

@@ -50,9 +50,8 @@ pub(super) async fn serve(
         (body, Some(filling))
     };
     let mut filling = pin!(filling);
-    let handler = Rc::clone(&context.handler);
     let request = Request::from_parts(head, body);
-    let mut answering = pin!(shield(handler, &context.stats, peer, request));
+    let mut answering = pin!(shield(&context.handler, peer, request));
     let response = poll_fn(|waker| {
         if stream.respond.poll_reset(waker).is_ready() {
             return Poll::Ready(None);
@@ -67,7 +66,10 @@ pub(super) async fn serve(
     match response {
         None => state.note_reset(opened, params),
         // The handler panicked, and dropping the stream tells.
-        Some(None) => return,
+        Some(None) => {
+            context.stats.count_panic();
+            return;
+        }
         Some(Some(response)) => {
             let outflow = Outflow {
                 respond: &mut stream.respond,

@@ -312,11 +312,7 @@ fn call(version: Version, params: &Params, body: Body) -> Call {
     let path = PathAndQuery::from_static(version.path());
     let now = Instant::now().into_std();
     let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let peer = Rc::new(Peer {
-        address: nobody,
-        local: nobody,
-        tls: false,
-    });
+    let peer = Rc::new(Peer::new(nobody, nobody, false));
     let (head, ()) = http::Request::new(()).into_parts();
     let record = CallRecord::new(now, peer, &head);
     let mut policy = Policy::default();

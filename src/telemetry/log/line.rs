@@ -68,80 +68,88 @@ impl Entry<'_> {
     }
 }
 
-/// One JSON object and a line end.
-pub fn json(entry: &Entry<'_>) -> String {
-    let record = entry.record;
-    let mut line = Json::new();
-    line.plain("time", entry.moment.as_str());
-    line.plain("event", "call");
-    line.plain("protocol", record.protocol);
-    line.text("method", record.http_method.as_str(), METHOD_LIMIT);
-    line.text("path", record.uri.path(), PATH_LIMIT);
-    if let Some(query) = record.uri.query() {
-        line.display("query", Redacted(query), QUERY_LIMIT);
-    }
-    if let (Some(schema), Some(binding)) = (&record.schema, record.binding) {
-        let template = &schema.binding(binding).template;
-        line.display("template", template, TEMPLATE_LIMIT);
-    }
-    if let Some(rpc) = entry.rpc() {
-        line.text("rpc", rpc, RPC_LIMIT);
-    }
-    if let Some(status) = record.http_status {
-        line.number("http_status", status);
-    }
-    if let Some(code) = record.code {
-        line.plain("grpc_status", code.name());
-    }
-    if let Some(reason) = record.reason {
-        line.plain("reason", reason);
-    }
-    if let Some(cause) = &record.cause {
-        line.text("cause", cause, CAUSE_LIMIT);
-    }
-    if let Some(endpoint) = &record.endpoint {
-        line.text("endpoint", endpoint, ENDPOINT_LIMIT);
-    }
-    line.number("attempts", record.attempts);
-    line.number("bytes_in", record.bytes_in);
-    line.number("bytes_out", record.bytes_out);
-    line.number("messages_in", record.messages_in);
-    line.number("messages_out", record.messages_out);
-    if let Some(upstream) = entry.upstream() {
-        line.millis("upstream_ms", upstream);
-    }
-    line.millis("total_ms", entry.total());
-    line.display("peer", record.peer.address, ENDPOINT_LIMIT);
-    if let Some(user_agent) = &record.user_agent {
-        let text = String::from_utf8_lossy(user_agent.as_bytes());
-        line.text("user_agent", &text, USER_AGENT_LIMIT);
-    }
-    line.finish()
+/// A member's name with all that stands around it.
+macro_rules! name {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
 }
 
-/// One line to look at: when, how it ended, how long it took, what it was, and what went wrong.
-pub fn text(entry: &Entry<'_>) -> String {
+/// One JSON object and a line end, after what `line` holds.
+pub fn json(entry: &Entry<'_>, line: &mut String) {
     let record = entry.record;
-    let mut line = String::with_capacity(256);
+    line.push_str("{\"time\":\"");
+    line.push_str(entry.moment.as_str());
+    let mut line = Json(line);
+    line.0.push_str("\",\"event\":\"call\"");
+    line.plain(name!("protocol"), record.protocol);
+    line.text(name!("method"), record.http_method.as_str(), METHOD_LIMIT);
+    line.text(name!("path"), record.uri.path(), PATH_LIMIT);
+    if let Some(query) = record.uri.query() {
+        line.display(name!("query"), Redacted(query), QUERY_LIMIT);
+    }
+    if let (Some(schema), Some(binding)) = (&record.schema, record.binding) {
+        let template = schema.binding(binding).template.as_str();
+        line.text(name!("template"), template, TEMPLATE_LIMIT);
+    }
+    if let Some(rpc) = entry.rpc() {
+        line.text(name!("rpc"), rpc, RPC_LIMIT);
+    }
+    if let Some(status) = record.http_status {
+        line.number(name!("http_status"), status);
+    }
+    if let Some(code) = record.code {
+        line.plain(name!("grpc_status"), code.name());
+    }
+    if let Some(reason) = record.reason {
+        line.plain(name!("reason"), reason);
+    }
+    if let Some(cause) = &record.cause {
+        line.text(name!("cause"), cause, CAUSE_LIMIT);
+    }
+    if let Some(endpoint) = &record.endpoint {
+        line.text(name!("endpoint"), endpoint, ENDPOINT_LIMIT);
+    }
+    line.number(name!("attempts"), record.attempts);
+    line.number(name!("bytes_in"), record.bytes_in);
+    line.number(name!("bytes_out"), record.bytes_out);
+    line.number(name!("messages_in"), record.messages_in);
+    line.number(name!("messages_out"), record.messages_out);
+    if let Some(upstream) = entry.upstream() {
+        line.millis(name!("upstream_ms"), upstream);
+    }
+    line.millis(name!("total_ms"), entry.total());
+    line.text(name!("peer"), record.peer.text(), ENDPOINT_LIMIT);
+    if let Some(user_agent) = &record.user_agent {
+        let text = String::from_utf8_lossy(user_agent.as_bytes());
+        line.text(name!("user_agent"), &text, USER_AGENT_LIMIT);
+    }
+    line.0.push_str("}\n");
+}
+
+/// One line to look at, after what `line` holds: when, how it ended, how long it took, what it
+/// was, and what went wrong.
+pub fn text(entry: &Entry<'_>, line: &mut String) {
+    let record = entry.record;
     line.push_str(entry.moment.time_of_day());
     let mut took = String::new();
     push_millis(&mut took, entry.total());
     let status = record.http_status.unwrap_or(0);
     let head = format!("  {status:3} {took:>9} ms  {:8} ", record.protocol);
     line.push_str(&head);
-    append(&mut line, record.http_method.as_str(), METHOD_LIMIT);
+    append(line, record.http_method.as_str(), METHOD_LIMIT);
     line.push(' ');
-    append(&mut line, record.uri.path(), PATH_LIMIT);
+    append(line, record.uri.path(), PATH_LIMIT);
     if let Some(query) = record.uri.query() {
         line.push('?');
-        append_display(&mut line, Redacted(query), QUERY_LIMIT);
+        append_display(line, Redacted(query), QUERY_LIMIT);
     }
     // Native gRPC has the rpc for a path already.
     if let Some(rpc) = entry.rpc()
         && record.uri.path().strip_prefix('/') != Some(rpc)
     {
         line.push_str(" -> ");
-        append(&mut line, rpc, RPC_LIMIT);
+        append(line, rpc, RPC_LIMIT);
     }
     if let Some(code) = record.code.filter(|code| *code != Code::Ok) {
         line.push_str("  ");
@@ -153,10 +161,9 @@ pub fn text(entry: &Entry<'_>) -> String {
     }
     if let Some(cause) = &record.cause {
         line.push_str(": ");
-        append(&mut line, cause, CAUSE_LIMIT);
+        append(line, cause, CAUSE_LIMIT);
     }
     line.push('\n');
-    line
 }
 
 fn append_display(line: &mut String, value: impl Display, limit: usize) {
@@ -166,7 +173,7 @@ fn append_display(line: &mut String, value: impl Display, limit: usize) {
 
 /// Appends a duration as milliseconds with three digits after the point.
 fn push_millis(line: &mut String, duration: Duration) {
-    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let micros = duration.as_secs().saturating_mul(1_000_000) + u64::from(duration.subsec_micros());
     line.push_str(itoa::Buffer::new().format(micros / 1000));
     // A thousand is added so that zeros in front are written; its own digit is left out.
     let fraction = 1000 + micros % 1000;
@@ -175,60 +182,39 @@ fn push_millis(line: &mut String, duration: Duration) {
     line.push_str(digits.format(fraction).get(1..).unwrap_or_default());
 }
 
-/// Writes the members of one flat object.
-struct Json(String);
+/// Writes the members of one flat object; names come from `name!`.
+struct Json<'line>(&'line mut String);
 
-impl Json {
-    fn new() -> Self {
-        // Most lines fit; a longer one grows once.
-        let mut line = String::with_capacity(768);
-        line.push('{');
-        Self(line)
-    }
-
-    fn key(&mut self, key: &str) {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        self.0.push('"');
-        self.0.push_str(key);
-        self.0.push_str("\":");
-    }
-
+impl Json<'_> {
     /// A string of our own, in which there is nothing to escape.
-    fn plain(&mut self, key: &str, value: &str) {
-        self.key(key);
+    fn plain(&mut self, name: &'static str, value: &str) {
+        self.0.push_str(name);
         self.0.push('"');
         self.0.push_str(value);
         self.0.push('"');
     }
 
-    fn text(&mut self, key: &str, value: &str, limit: usize) {
-        self.key(key);
+    fn text(&mut self, name: &'static str, value: &str, limit: usize) {
+        self.0.push_str(name);
         self.0.push('"');
-        append(&mut self.0, value, limit);
-        self.0.push('"');
-    }
-
-    fn display(&mut self, key: &str, value: impl Display, limit: usize) {
-        self.key(key);
-        self.0.push('"');
-        append_display(&mut self.0, value, limit);
+        append(self.0, value, limit);
         self.0.push('"');
     }
 
-    fn number(&mut self, key: &str, value: impl itoa::Integer) {
-        self.key(key);
+    fn display(&mut self, name: &'static str, value: impl Display, limit: usize) {
+        self.0.push_str(name);
+        self.0.push('"');
+        append_display(self.0, value, limit);
+        self.0.push('"');
+    }
+
+    fn number(&mut self, name: &'static str, value: impl itoa::Integer) {
+        self.0.push_str(name);
         self.0.push_str(itoa::Buffer::new().format(value));
     }
 
-    fn millis(&mut self, key: &str, duration: Duration) {
-        self.key(key);
-        push_millis(&mut self.0, duration);
-    }
-
-    fn finish(mut self) -> String {
-        self.0.push_str("}\n");
-        self.0
+    fn millis(&mut self, name: &'static str, duration: Duration) {
+        self.0.push_str(name);
+        push_millis(self.0, duration);
     }
 }

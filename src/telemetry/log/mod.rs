@@ -10,8 +10,15 @@ pub mod redact;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
+
 use super::queue::Queue;
 use line::Entry;
+
+thread_local! {
+    /// Where a worker puts its lines together; none is longer than [`line::LIMIT`].
+    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 /// What a line looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +44,15 @@ impl AccessLog {
 
     /// Writes the line of a finished call.
     pub fn write(&self, entry: &Entry<'_>) {
-        let line = match self.format {
-            Format::Json => line::json(entry),
-            Format::Text => line::text(entry),
-        };
-        // What is dropped is counted by the queue.
-        let _kept = self.queue.push(line.as_bytes());
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            match self.format {
+                Format::Json => line::json(entry, line),
+                Format::Text => line::text(entry, line),
+            }
+            // What is dropped is counted by the queue.
+            let _kept = self.queue.push(line.as_bytes());
+        });
     }
 
     /// How many lines had no room.

@@ -13,15 +13,24 @@ use crate::telemetry::clock::Moment;
 /// The head of a request as a client may send it.
 fn record(started: Instant, request: http::request::Builder) -> CallRecord {
     let (head, ()) = request.body(()).unwrap().into_parts();
-    let peer = Rc::new(Peer {
-        address: "192.0.2.1:4711".parse().unwrap(),
-        local: "192.0.2.2:8081".parse().unwrap(),
-        tls: false,
-    });
+    let [address, local] = ["192.0.2.1:4711", "192.0.2.2:8081"].map(|text| text.parse().unwrap());
+    let peer = Rc::new(Peer::new(address, local, false));
     CallRecord {
         protocol: "rest",
         ..CallRecord::new(started, peer, &head)
     }
+}
+
+fn json_line(entry: &Entry<'_>) -> String {
+    let mut out = String::new();
+    line::json(entry, &mut out);
+    out
+}
+
+fn text_line(entry: &Entry<'_>) -> String {
+    let mut out = String::new();
+    line::text(entry, &mut out);
+    out
 }
 
 fn at(started: Instant, record: &CallRecord) -> Entry<'_> {
@@ -56,7 +65,7 @@ fn a_call_that_went_well() {
 
     let entry = at(started, &record);
     assert_eq!(
-        line::json(&entry),
+        json_line(&entry),
         concat!(
             r#"{"time":"2023-11-14T22:13:20.007Z","event":"call","protocol":"rest","method":"GET","#,
             r#""path":"/v1/shelves/scifi","query":"page_size=3&access_token=***","#,
@@ -67,7 +76,7 @@ fn a_call_that_went_well() {
         )
     );
     assert_eq!(
-        line::text(&entry),
+        text_line(&entry),
         "22:13:20.007  200    12.345 ms  rest     \
          GET /v1/shelves/scifi?page_size=3&access_token=***\n"
     );
@@ -84,7 +93,7 @@ fn a_call_that_failed_says_why() {
     record.upstream_started = Some(started);
 
     let entry = at(started, &record);
-    let read: Value = serde_json::from_str(&line::json(&entry)).unwrap();
+    let read: Value = serde_json::from_str(&json_line(&entry)).unwrap();
     assert_eq!(read["reason"], "NO_APP");
     assert_eq!(read["cause"], "refused: \x1b[31m\r\n");
     assert_eq!(
@@ -93,7 +102,7 @@ fn a_call_that_failed_says_why() {
         "it was waited for to the end"
     );
     assert_eq!(
-        line::text(&entry),
+        text_line(&entry),
         "22:13:20.007  503    12.345 ms  rest     POST /v1/shelves  \
          UNAVAILABLE NO_APP: refused: \\u001b[31m\\r\\n\n"
     );
@@ -126,13 +135,13 @@ fn whatever_is_sent_is_one_line_of_bounded_length() {
     record.fault(&Fault::deadline().with_cause("\u{9b}\u{202e}\0\n".repeat(10_000)));
 
     let entry = at(started, &record);
-    for line in [line::json(&entry), line::text(&entry)] {
+    for line in [json_line(&entry), text_line(&entry)] {
         assert!(line.len() <= LIMIT, "{} bytes", line.len());
         assert_eq!(line.find('\n'), Some(line.len() - 1), "one line");
         let bare = line.trim_end();
         assert!(!bare.contains(|c: char| c.is_control() || c == '\u{202e}'));
     }
-    let read: Value = serde_json::from_str(&line::json(&entry)).unwrap();
+    let read: Value = serde_json::from_str(&json_line(&entry)).unwrap();
     assert!(
         read["user_agent"]
             .as_str()

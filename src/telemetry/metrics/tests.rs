@@ -41,11 +41,7 @@ fn record(http_method: &str) -> CallRecord {
     let request = http::Request::builder().method(http_method).uri("/");
     let (head, ()) = request.body(()).unwrap().into_parts();
     let address = "127.0.0.1:1".parse().unwrap();
-    let peer = Rc::new(Peer {
-        address,
-        local: address,
-        tls: false,
-    });
+    let peer = Rc::new(Peer::new(address, address, false));
     CallRecord {
         protocol: "rest",
         ..CallRecord::new(instant(), peer, &head)

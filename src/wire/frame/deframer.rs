@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::Announced;
 use super::COMPRESSED;
@@ -96,7 +96,7 @@ impl Deframer {
                         return Ok(None);
                     };
                     let (taken, announced) = self.prefix.read(self.rules, chunk)?;
-                    drop(take_front(&mut self.input, taken));
+                    skip_front(&mut self.input, taken);
                     if let Some(announced) = announced {
                         self.state = State::Message(announced, BytesMut::new());
                     }
@@ -118,16 +118,26 @@ impl Deframer {
     }
 }
 
+/// Drops up to `len` bytes of the first chunk.
+fn skip_front(input: &mut VecDeque<Bytes>, len: usize) {
+    if let Some(chunk) = input.front_mut() {
+        chunk.advance(len.min(chunk.len()));
+        if chunk.is_empty() {
+            input.pop_front();
+        }
+    }
+}
+
 /// Takes up to `len` bytes off the first chunk.
 fn take_front(input: &mut VecDeque<Bytes>, len: usize) -> Bytes {
     let Some(chunk) = input.front_mut() else {
         return Bytes::new();
     };
-    let taken = chunk.split_to(len.min(chunk.len()));
-    if chunk.is_empty() {
-        input.pop_front();
+    // A chunk that goes whole need not be shared with what is left of it.
+    if chunk.len() <= len {
+        return input.pop_front().unwrap_or_default();
     }
-    taken
+    chunk.split_to(len)
 }
 
 /// A message of `len` bytes whose beginning may be in `begun`; without a copy when one chunk has
