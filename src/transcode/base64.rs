@@ -33,6 +33,17 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     encoding.as_ref()?.decode(plain).ok()
 }
 
+/// Three bytes in base64.
+#[inline]
+pub(crate) fn four([first, second, third]: [u8; 3]) -> [u8; 4] {
+    static LETTERS: [u8; 64] = *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bits = u32::from_be_bytes([0, first, second, third]);
+    [18, 12, 6, 0].map(|shift| {
+        let at = (bits >> shift & 63) as usize;
+        LETTERS.get(at).copied().unwrap_or(b'=')
+    })
+}
+
 /// Appends `bytes` in base64.
 pub(crate) fn encode(out: &mut Vec<u8>, bytes: &[u8]) {
     let start = out.len();
@@ -68,6 +79,14 @@ mod tests {
             ("é", None),
         ] {
             assert_eq!(decode(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn four_letters_stand_for_three_bytes() {
+        for bits in (0..1 << 24).step_by(977) {
+            let [_, three @ ..] = u32::to_be_bytes(bits);
+            assert_eq!(&four(three), BASE64.encode(&three).as_bytes());
         }
     }
 

@@ -172,23 +172,26 @@ impl<'w> Reader<'w> {
         self.rest.is_empty()
     }
 
-    /// A varint of at most ten bytes and 64 bits.
-    #[inline]
+    /// A varint of at most ten bytes and 64 bits. Most have one byte.
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "a call costs more than the one byte; see BENCHMARKS.md"
+    )]
     pub(crate) fn varint(&mut self) -> Result<u64, Malformed> {
-        match *self.rest {
-            [byte @ ..0x80, ref rest @ ..] => {
-                self.rest = rest;
-                Ok(u64::from(byte))
-            }
-            [low, high @ ..0x80, ref rest @ ..] => {
-                self.rest = rest;
-                Ok(u64::from(low & 0x7F) | u64::from(high) << 7)
-            }
-            _ => self.long_varint(),
+        if let [byte @ ..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
         }
+        self.long_varint()
     }
 
+    #[inline(never)]
     fn long_varint(&mut self) -> Result<u64, Malformed> {
+        if let [low, high @ ..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(low & 0x7F) | u64::from(*high) << 7);
+        }
         let mut value = 0_u64;
         for at in 0..10_u32 {
             let (&byte, rest) = self.rest.split_first().ok_or(Malformed::Truncated)?;
@@ -212,6 +215,10 @@ impl<'w> Reader<'w> {
     /// The next tag as it stands, which may be none.
     #[inline]
     pub(crate) fn whole_tag(&mut self) -> Result<u32, Malformed> {
+        if let [byte @ ..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u32::from(*byte));
+        }
         u32::try_from(self.varint()?).map_err(|_overflow| Malformed::Tag)
     }
 

@@ -110,29 +110,41 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<(i64, i32)> {
         .then_some((seconds, nanos))
 }
 
-/// Appends an RFC 3339 time in quotes; `None`, and nothing appended, when it is out of range.
-pub(crate) fn write_timestamp(out: &mut Vec<u8>, seconds: i64, nanos: i32) -> Option<()> {
-    if !(FIRST_SECOND..=LAST_SECOND).contains(&seconds) || !(0..1_000_000_000).contains(&nanos) {
-        return None;
+/// A short text, made without a buffer: the bytes, and how many of them count.
+pub(crate) type Short = ([u8; 32], usize);
+
+/// Builds a [`Short`].
+struct Builder(Short);
+
+impl Builder {
+    #[inline]
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        let (text, len) = &mut self.0;
+        if let Some(place) = text.get_mut(*len..*len + N) {
+            place.copy_from_slice(&bytes);
+            *len += N;
+        }
     }
-    let (year, month, day) = date_from_days(seconds.div_euclid(86_400));
-    let second = seconds.rem_euclid(86_400);
-    let [y1, y2, y3, y4] = digits(year as u32);
-    let [mo1, mo2] = digits(month as u32);
-    let [d1, d2] = digits(day as u32);
-    let [h1, h2] = digits((second / 3_600) as u32);
-    let [mi1, mi2] = digits((second / 60 % 60) as u32);
-    let [s1, s2] = digits((second % 60) as u32);
-    out.extend_from_slice(&[
-        b'"', y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1,
-        s2,
-    ]);
-    write_fraction(out, nanos.unsigned_abs());
-    out.extend_from_slice(b"Z\"");
-    Some(())
+
+    /// Nothing, or a point and 3, 6 or 9 digits.
+    #[inline]
+    fn fraction(&mut self, nanos: u32) {
+        if nanos == 0 {
+            return;
+        }
+        self.put(*b".");
+        self.put(digits::<3>(nanos / 1_000_000));
+        if !nanos.is_multiple_of(1_000_000) {
+            self.put(digits::<3>(nanos / 1_000));
+            if !nanos.is_multiple_of(1_000) {
+                self.put(digits::<3>(nanos));
+            }
+        }
+    }
 }
 
 /// The last `N` digits of a number.
+#[inline]
 fn digits<const N: usize>(mut value: u32) -> [u8; N] {
     let mut text = [b'0'; N];
     for place in text.iter_mut().rev() {
@@ -142,19 +154,38 @@ fn digits<const N: usize>(mut value: u32) -> [u8; N] {
     text
 }
 
-/// Nothing, or a point and 3, 6 or 9 digits.
-fn write_fraction(out: &mut Vec<u8>, nanos: u32) {
-    if nanos == 0 {
-        return;
+/// An RFC 3339 time in quotes; `None` when it is out of range.
+#[inline]
+pub(crate) fn timestamp(seconds: i64, nanos: i32) -> Option<Short> {
+    if !(FIRST_SECOND..=LAST_SECOND).contains(&seconds) || !(0..1_000_000_000).contains(&nanos) {
+        return None;
     }
-    out.push(b'.');
-    if nanos.is_multiple_of(1_000_000) {
-        out.extend_from_slice(&digits::<3>(nanos / 1_000_000));
-    } else if nanos.is_multiple_of(1_000) {
-        out.extend_from_slice(&digits::<6>(nanos / 1_000));
-    } else {
-        out.extend_from_slice(&digits::<9>(nanos));
-    }
+    let (year, month, day) = date_from_days(seconds.div_euclid(86_400));
+    let second = seconds.rem_euclid(86_400) as u32;
+    let [y1, y2, y3, y4] = digits(year as u32);
+    let [mo1, mo2] = digits(month as u32);
+    let [d1, d2] = digits(day as u32);
+    let [h1, h2] = digits(second / 3_600);
+    let [mi1, mi2] = digits(second / 60 % 60);
+    let [s1, s2] = digits(second % 60);
+    let mut text = Builder(([0; 32], 0));
+    text.put([
+        b'"', y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1,
+        s2,
+    ]);
+    text.fraction(nanos.unsigned_abs());
+    text.put(*b"Z\"");
+    Some(text.0)
+}
+
+/// Appends an RFC 3339 time in quotes; `None`, and nothing appended, when it is out of range.
+pub(crate) fn write_timestamp(out: &mut Vec<u8>, seconds: i64, nanos: i32) -> Option<()> {
+    append(out, timestamp(seconds, nanos)?)
+}
+
+fn append(out: &mut Vec<u8>, (text, len): Short) -> Option<()> {
+    out.extend_from_slice(text.get(..len)?);
+    Some(())
 }
 
 /// Seconds and nanoseconds of `1.5s`; `None` when it is none or exceeds 10,000 years.
@@ -183,26 +214,43 @@ pub(crate) fn parse_duration(text: &str) -> Option<(i64, i32)> {
     })
 }
 
-/// Appends a duration in quotes; `None`, and nothing appended, when it is out of range or its
-/// parts differ in sign.
-pub(crate) fn write_duration(out: &mut Vec<u8>, seconds: i64, nanos: i32) -> Option<()> {
+/// A duration in quotes; `None` when it is out of range or its parts differ in sign.
+#[inline]
+pub(crate) fn duration(seconds: i64, nanos: i32) -> Option<Short> {
     let mixed = (seconds < 0 && nanos > 0) || (seconds > 0 && nanos < 0);
     let in_range = (-MAX_DURATION..=MAX_DURATION).contains(&seconds)
         && (-999_999_999..=999_999_999).contains(&nanos);
     if mixed || !in_range {
         return None;
     }
-    let sign: &[u8] = if seconds < 0 || nanos < 0 {
-        b"\"-"
-    } else {
-        b"\""
-    };
-    out.extend_from_slice(sign);
-    let mut buffer = itoa::Buffer::new();
-    out.extend_from_slice(buffer.format(seconds.unsigned_abs()).as_bytes());
-    write_fraction(out, nanos.unsigned_abs());
-    out.extend_from_slice(b"s\"");
-    Some(())
+    let mut text = Builder(([0; 32], 0));
+    text.put(*b"\"");
+    if seconds < 0 || nanos < 0 {
+        text.put(*b"-");
+    }
+    let mut left = seconds.unsigned_abs();
+    let mut all = [b'0'; 12];
+    let mut first = all.len() - 1;
+    for (at, place) in all.iter_mut().enumerate().rev() {
+        *place = b'0' + (left % 10) as u8;
+        left /= 10;
+        first = at;
+        if left == 0 {
+            break;
+        }
+    }
+    for digit in all.iter().skip(first) {
+        text.put([*digit]);
+    }
+    text.fraction(nanos.unsigned_abs());
+    text.put(*b"s\"");
+    Some(text.0)
+}
+
+/// Appends a duration in quotes; `None`, and nothing appended, when it is out of range or its
+/// parts differ in sign.
+pub(crate) fn write_duration(out: &mut Vec<u8>, seconds: i64, nanos: i32) -> Option<()> {
+    append(out, duration(seconds, nanos)?)
 }
 
 /// Appends one path of a field mask as the proto file has it; `None` when the JSON form has an
@@ -220,6 +268,23 @@ pub(crate) fn path_to_snake(path: &str, snake: bool) -> Option<String> {
         }
     }
     Some(out)
+}
+
+/// Appends one path of a field mask in camelCase; `None` when the way back would not lead to it.
+/// Letters that JSON has to escape are left as they are.
+pub(crate) fn write_path(out: &mut Vec<u8>, path: &[u8]) -> Option<()> {
+    let mut bytes = path.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'A'..=b'Z' => return None,
+            b'_' => match bytes.next() {
+                Some(next @ b'a'..=b'z') => out.push(next.to_ascii_uppercase()),
+                _ => return None,
+            },
+            _ => out.push(byte),
+        }
+    }
+    Some(())
 }
 
 /// One path of a field mask in camelCase; `None` when the way back would not lead to it.

@@ -16,7 +16,7 @@ pub(super) use declare::Declared;
 pub(super) use define::Definitions;
 pub(crate) use lazy::{Lazy, Resolver};
 pub(crate) use parsing::{Numbers, Parsing, Tag, Target};
-pub(crate) use printing::{Member, Names, Printing};
+pub(crate) use printing::{Member, Names, Printing, Rendered, SHORT};
 
 use std::sync::{Arc, OnceLock};
 
@@ -295,7 +295,7 @@ impl EnumValues {
 impl Enum {
     /// The JSON form of a number, if it has a name and is low; the others are to be looked up.
     #[inline]
-    pub(crate) fn printed(&self, number: i32) -> Option<&[u8]> {
+    pub(crate) fn printed(&self, number: i32) -> Option<&Rendered> {
         self.printed.find(self, number)
     }
 

@@ -9,12 +9,14 @@ use std::sync::OnceLock;
 use super::{Cardinality, Enum, Field, Kind, Message};
 use crate::schema::policy::FieldNames;
 
-/// Names up to this long are copied at once, which is cheaper than copying what they are long.
-const SHORT: usize = 32;
+/// Texts up to this long are copied at once, which is cheaper than copying what they are long.
+pub(crate) const SHORT: usize = 32;
 /// Tags below are found by index, the others by search.
 const LOW_TAGS: u32 = 1 << 11;
 /// Enum numbers below have their name at hand.
 const LOW_NUMBERS: i32 = 1 << 8;
+/// Fields below have a bit in the first word of what was seen.
+const LOW_BITS: u16 = 64;
 /// The wire type of lengths.
 const LEN: u32 = 2;
 
@@ -42,22 +44,27 @@ pub(crate) struct Member {
     pub(crate) implicit: bool,
     /// What must be seen once only; the members of a oneof have it in common.
     pub(crate) once: u16,
-    camel: Key,
-    proto: Key,
+    /// The same as a bit, if there is one.
+    pub(crate) bit: u64,
+    /// The tag of its records, as it stands in the type.
+    pub(crate) tag: u32,
+    /// `,"name":`, and the opening bracket of a list or map.
+    camel: Rendered,
+    proto: Rendered,
 }
 
-/// `,"name":`, and the opening bracket of a list or map.
+/// Bytes of JSON that stand ready to be copied.
 #[derive(Debug)]
-struct Key {
+pub(crate) struct Rendered {
     short: [u8; SHORT],
     len: usize,
     /// The whole, if it is long.
-    long: Box<[u8]>,
+    long: Option<Box<[u8]>>,
 }
 
 /// The quoted names of an enum's low numbers; empty where a number has none.
 #[derive(Debug, Default)]
-pub(crate) struct Names(OnceLock<Box<[Box<[u8]>]>>);
+pub(crate) struct Names(OnceLock<Box<[Rendered]>>);
 
 // === impl Printing ===
 
@@ -65,7 +72,7 @@ impl Printing {
     pub(super) fn new(message: &Message) -> Self {
         let mut tags: Vec<(u32, u16)> = Vec::with_capacity(message.fields.len());
         for (index, field) in (0..u16::MAX).zip(&message.fields) {
-            tags.push((field.number << 3 | wire_type(field.kind), index));
+            tags.push((tag(field), index));
             if packs(field) {
                 tags.push((field.number << 3 | LEN, index));
             }
@@ -111,10 +118,20 @@ impl Printing {
         self.high.get(at).map(|(_, index)| usize::from(*index))
     }
 
+    /// The members, in the order of the fields.
+    #[inline]
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
     /// What of a field is seen once only.
     pub(crate) fn once(&self, index: usize) -> u16 {
         self.members.get(index).map_or(0, |member| member.once)
     }
+}
+
+fn tag(field: &Field) -> u32 {
+    field.number << 3 | wire_type(field.kind)
 }
 
 fn packs(field: &Field) -> bool {
@@ -142,11 +159,12 @@ fn wire_type(kind: Kind) -> u32 {
 
 impl Member {
     fn new(field: &Field, once: u16) -> Self {
-        let bracket: &[u8] = match field.cardinality {
-            Cardinality::Singular => b"",
-            Cardinality::Repeated => b"[",
-            Cardinality::Map => b"{",
+        let bracket = match field.cardinality {
+            Cardinality::Singular => "",
+            Cardinality::Repeated => "[",
+            Cardinality::Map => "{",
         };
+        let key = |name: &str| Rendered::new(&[b",", &*quote(name), b":", bracket.as_bytes()]);
         Self {
             kind: field.kind,
             cardinality: field.cardinality,
@@ -155,53 +173,82 @@ impl Member {
                 && !field.presence
                 && field.oneof.is_none(),
             once,
-            camel: Key::new(&field.json_name, bracket),
-            proto: Key::new(&field.name, bracket),
+            bit: if once < LOW_BITS { 1 << once } else { 0 },
+            tag: tag(field),
+            camel: key(&field.json_name),
+            proto: key(&field.name),
         }
     }
 
-    /// Appends a comma, the name, a colon, and the opening bracket of a list or map.
+    /// A comma, the name, a colon, and the opening bracket of a list or map.
     #[inline]
-    pub(crate) fn put_key(&self, names: FieldNames, out: &mut Vec<u8>) {
+    pub(crate) fn key(&self, names: FieldNames) -> &Rendered {
         match names {
-            FieldNames::Camel => self.camel.put(out),
-            FieldNames::Proto => self.proto.put(out),
+            FieldNames::Camel => &self.camel,
+            FieldNames::Proto => &self.proto,
         }
     }
 }
 
-// === impl Key ===
+// === impl Rendered ===
 
-impl Key {
-    fn new(name: &str, bracket: &[u8]) -> Self {
-        let key = [b",", &*quote(name), b":", bracket].concat();
+impl Rendered {
+    /// Nothing.
+    pub(crate) const NOTHING: &'static Self = &Self::of(b"");
+    /// What stands between values.
+    pub(crate) const COMMA: &'static Self = &Self::of(b",");
+    /// What stands between a key and its value.
+    pub(crate) const COLON: &'static Self = &Self::of(b":");
+    /// A boolean.
+    pub(crate) const TRUE: &'static Self = &Self::of(b"true");
+    /// A boolean.
+    pub(crate) const FALSE: &'static Self = &Self::of(b"false");
+
+    const fn of(text: &[u8]) -> Self {
         let mut short = [0; SHORT];
-        match short.get_mut(..key.len()) {
+        let (place, _) = short.split_at_mut(text.len());
+        place.copy_from_slice(text);
+        Self {
+            short,
+            len: text.len(),
+            long: None,
+        }
+    }
+
+    fn new(parts: &[&[u8]]) -> Self {
+        let whole = parts.concat();
+        let mut short = [0; SHORT];
+        match short.get_mut(..whole.len()) {
             Some(place) => {
-                place.copy_from_slice(&key);
+                place.copy_from_slice(&whole);
                 Self {
                     short,
-                    len: key.len(),
-                    long: Box::default(),
+                    len: whole.len(),
+                    long: None,
                 }
             }
             None => Self {
                 short,
-                len: key.len(),
-                long: key.into(),
+                len: 0,
+                long: Some(whole.into()),
             },
         }
     }
 
+    /// The bytes, and how many of them count; those of a long text stand apart.
     #[inline]
-    fn put(&self, out: &mut Vec<u8>) {
-        if self.long.is_empty() {
-            let end = out.len() + self.len;
-            out.extend_from_slice(&self.short);
-            out.truncate(end);
-        } else {
-            out.extend_from_slice(&self.long);
-        }
+    pub(crate) fn short(&self) -> (&[u8; SHORT], usize) {
+        (&self.short, self.len)
+    }
+
+    /// The whole, if it is too long for [`Self::short`].
+    #[inline]
+    pub(crate) fn long(&self) -> Option<&[u8]> {
+        self.long.as_deref()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len == 0 && self.long.is_none()
     }
 }
 
@@ -216,13 +263,13 @@ fn quote(text: &str) -> Vec<u8> {
 impl Names {
     /// The JSON form of a number that has a name at hand.
     #[inline]
-    pub(super) fn find(&self, of: &Enum, number: i32) -> Option<&[u8]> {
+    pub(super) fn find(&self, of: &Enum, number: i32) -> Option<&Rendered> {
         let names = self.0.get_or_init(|| Self::render(of));
         let name = names.get(usize::try_from(number).ok()?)?;
         (!name.is_empty()).then_some(name)
     }
 
-    fn render(of: &Enum) -> Box<[Box<[u8]>]> {
+    fn render(of: &Enum) -> Box<[Rendered]> {
         let low = |number: &i32| (0..LOW_NUMBERS).contains(number);
         let Some(last) = of.by_number.keys().copied().filter(low).max() else {
             return Box::default();
@@ -233,9 +280,9 @@ impl Names {
         };
         (0..=last)
             .map(|number| match name(number) {
-                Some(_) if of.null_value => Box::from(&b"null"[..]),
-                Some((name, _)) => quote(name).into(),
-                None => Box::default(),
+                Some(_) if of.null_value => Rendered::new(&[b"null"]),
+                Some((name, _)) => Rendered::new(&[&quote(name)]),
+                None => Rendered::new(&[]),
             })
             .collect()
     }
@@ -243,10 +290,10 @@ impl Names {
 
 #[cfg(test)]
 mod tests {
-    use super::Key;
+    use super::{Rendered, quote};
 
     #[test]
-    fn keys_stand_ready_whatever_their_length() {
+    fn texts_stand_ready_whatever_their_length() {
         for name in [
             "a",
             "my \"name\"",
@@ -254,10 +301,12 @@ mod tests {
             &"n".repeat(28),
             &"n".repeat(99),
         ] {
-            let mut out = b"{}".to_vec();
-            Key::new(name, b"[").put(&mut out);
-            let expected = format!("{{}},{}:[", serde_json::to_string(name).unwrap());
-            assert_eq!(String::from_utf8(out).unwrap(), expected);
+            let rendered = Rendered::new(&[b",", &quote(name), b":["]);
+            let expected = format!(",{}:[", serde_json::to_string(name).unwrap());
+            let (short, len) = rendered.short();
+            let found = rendered.long().unwrap_or(&short[..len]);
+            assert_eq!(str::from_utf8(found).unwrap(), expected);
+            assert_eq!(rendered.long().is_some(), expected.len() > short.len());
         }
     }
 }

@@ -23,7 +23,10 @@ impl Walker<'_, '_> {
             let result = self.any_known(id, url, value);
             self.tables = outer;
             match result {
-                Err(Stop::Error(error)) if error.kind != ErrorKind::TooLarge => {
+                // What is wrong may be overwritten further on; the quick pass does not know.
+                Err(Stop::Error(error))
+                    if error.kind != ErrorKind::TooLarge && (grouping || !self.quick) =>
+                {
                     self.out.truncate(start);
                     (self.depth, self.unknown_fields) = (depth, unknown);
                     self.grouping = grouping;
@@ -33,7 +36,7 @@ impl Walker<'_, '_> {
         }
         self.type_member(url);
         self.out.extend_from_slice(b",\"value\":\"");
-        base64::encode(self.out, value);
+        base64::encode(&mut self.out, value);
         self.out.push(b'"');
         self.close_object(start);
         self.check()
@@ -60,7 +63,7 @@ impl Walker<'_, '_> {
 
     fn type_member(&mut self, url: &str) {
         self.out.extend_from_slice(b",\"@type\":");
-        escape::string(self.out, url);
+        escape::string(&mut self.out, url);
     }
 }
 

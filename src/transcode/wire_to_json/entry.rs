@@ -1,73 +1,96 @@
 //! The quick pass over the entries of maps: a key, then a value, as every encoder writes them.
-//! Anything else is left to [`Entry`], before anything is printed.
+//! Anything else is left to [`group::Entry`], before anything is printed.
 
-use super::group::Entry;
-use super::scalar::{Identity, Scalar};
+use super::group;
+use super::keys::Keys;
 use super::walker::{Stop, Walker};
-use crate::schema::plan::{Field, MessageId};
-use crate::transcode::json_to_wire::wire_type;
-use crate::transcode::proto::{Raw, Reader};
+use crate::schema::plan::{Kind, MessageId, Rendered, Tables};
+use crate::transcode::proto::{Reader, split_tag};
 
-enum Value<'w> {
-    Scalar(Scalar<'w>),
-    Message(MessageId, &'w [u8]),
+/// An entry that will be printed.
+pub(super) enum Entry<'t, 'w> {
+    /// A key and a value, each with its type and before its first byte.
+    Plain {
+        key: (Kind, Reader<'w>),
+        value: (Kind, Reader<'w>),
+    },
+    /// Anything else.
+    Odd(group::Entry<'t, 'w>),
 }
 
 impl<'t> Walker<'t, '_> {
-    /// Prints an entry behind what `before` prints, which is told the key.
+    /// Reads an entry of a map of this kind; `None` if it is an unknown field as a whole.
+    #[inline]
     pub(super) fn entry<'w>(
-        &mut self,
-        map: &'t Field,
+        &self,
+        map: Kind,
         bytes: &'w [u8],
-        before: impl FnOnce(&mut Self, Identity<'w>) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
-        if let Some((key, value)) = self.key_and_value(map, bytes) {
-            before(self, key.identity())?;
-            self.map_key(key);
-            self.out.push(b':');
-            match value {
-                Value::Scalar(scalar) => self.scalar(scalar),
-                Value::Message(id, content) => self.message(id, &[content])?,
-            }
-            return self.check();
-        }
-        let Some(entry) = Entry::read(self.tables, map, bytes)? else {
-            self.unknown_fields += 1;
-            return Ok(());
+    ) -> Result<Option<Entry<'t, 'w>>, Stop> {
+        let Some(id) = map.message() else {
+            return Ok(None);
         };
-        before(self, entry.key.identity())?;
-        self.map_key(entry.key);
-        self.out.push(b':');
-        self.entry_value(&entry)
+        if let Some(plain) = plain(self.tables, id, bytes) {
+            return Ok(Some(plain));
+        }
+        Ok(group::Entry::read(self.tables, map, bytes)?.map(Entry::Odd))
     }
 
-    /// Key and value, if that is what the entry is made of.
-    fn key_and_value<'w>(&self, map: &Field, bytes: &'w [u8]) -> Option<(Scalar<'w>, Value<'w>)> {
-        let [key, value] = &*self.tables.message(map.kind.message()?).fields else {
-            return None;
-        };
-        let mut reader = Reader::new(bytes);
-        let key_raw = only(&mut reader, key)?;
-        let value_raw = only(&mut reader, value)?;
-        if !reader.is_empty() {
-            return None;
+    /// Prints an entry behind `before`.
+    #[inline]
+    pub(super) fn print_entry(
+        &mut self,
+        entry: &mut Entry<'t, '_>,
+        before: &Rendered,
+        keys: &mut Keys,
+    ) -> Result<(), Stop> {
+        self.out.rendered(before)?;
+        let start = self.out.len();
+        match entry {
+            Entry::Plain { key, .. } => self.entry_key(key.0, &mut key.1)?,
+            Entry::Odd(entry) => self.map_key(entry.key),
         }
-        let key = Scalar::decode(self.tables, key.kind, key_raw).ok()??;
-        let value = match (value.kind.message(), value_raw) {
-            (Some(id), Raw::Len(content)) => Value::Message(id, content),
-            (Some(_), _) => return None,
-            (None, raw) => Value::Scalar(Scalar::decode(self.tables, value.kind, raw).ok()??),
-        };
-        Some((key, value))
+        let place = start..self.out.len();
+        if !keys.insert(self.scratch, &self.out, place) {
+            return Err(Stop::Conflict);
+        }
+        match entry {
+            Entry::Plain { value, .. } => match value.0 {
+                Kind::Message(id) => {
+                    let bytes = value.1.bytes()?;
+                    self.submessage(Rendered::COLON, id, bytes)
+                }
+                kind => self.value(kind, &mut value.1, Rendered::COLON),
+            },
+            Entry::Odd(entry) => {
+                self.out.byte(b':')?;
+                self.entry_value(entry)
+            }
+        }
     }
 }
 
-/// The next record, if it is one of this field.
+/// Key and value, if that is what the entry is made of.
 #[inline]
-fn only<'w>(reader: &mut Reader<'w>, field: &Field) -> Option<Raw<'w>> {
-    let kind = wire_type(field.kind);
-    if reader.tag().ok()? != (field.number, kind) {
+fn plain<'t, 'w>(tables: &'t Tables, id: MessageId, bytes: &'w [u8]) -> Option<Entry<'t, 'w>> {
+    let [key, value] = tables.message(id).printing().members() else {
+        return None;
+    };
+    // What a closed enum lacks makes its entry unknown.
+    if let Kind::Enum(id) = value.kind
+        && tables.enumeration(id).closed
+    {
         return None;
     }
-    reader.value(field.number, kind).ok()
+    let mut reader = Reader::new(bytes);
+    let mut next = |tag: u32| {
+        let found = reader.whole_tag().ok()?;
+        let (number, wire_type) = split_tag(tag).ok()?;
+        let start = reader;
+        (found == tag && reader.value(number, wire_type).is_ok()).then_some(start)
+    };
+    let (first, second) = (next(key.tag)?, next(value.tag)?);
+    reader.is_empty().then_some(Entry::Plain {
+        key: (key.kind, first),
+        value: (value.kind, second),
+    })
 }

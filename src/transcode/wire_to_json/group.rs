@@ -48,10 +48,10 @@ impl<'t, 'w> Entry<'t, 'w> {
     /// to a closed enum: then it is an unknown field as a whole.
     pub(super) fn read(
         tables: &'t Tables,
-        map: &Field,
+        map: Kind,
         bytes: &'w [u8],
     ) -> Result<Option<Self>, Stop> {
-        let entry = map.kind.message().map(|id| tables.message(id));
+        let entry = map.message().map(|id| tables.message(id));
         let Some((key_field, field)) =
             entry.and_then(|entry| Some((entry.by_number(1)?, entry.by_number(2)?)))
         else {
@@ -278,9 +278,12 @@ impl<'t> Walker<'t, '_> {
         let mut entries = Vec::with_capacity(records.len());
         let mut last: HashMap<Identity<'_>, usize> = HashMap::with_capacity(records.len());
         for bytes in records.iter().filter_map(piece) {
-            match Entry::read(self.tables, field, bytes)? {
+            match Entry::read(self.tables, field.kind, bytes)? {
                 Some(entry) => {
-                    last.insert(entry.key.identity(), entries.len());
+                    let before = last.insert(entry.key.identity(), entries.len());
+                    if before.is_some() && !self.grouping {
+                        return Err(Stop::Conflict);
+                    }
                     entries.push(entry);
                 }
                 None => self.unknown_fields += 1,

@@ -11,9 +11,14 @@ mod any;
 mod dynamic;
 mod entry;
 mod group;
+mod keys;
 mod object;
+mod out;
+mod pen;
 mod scalar;
+mod scan;
 mod simple;
+mod value;
 mod walker;
 mod well_known;
 
@@ -24,7 +29,10 @@ use super::proto::Malformed;
 use crate::schema::binding::FieldStep;
 use crate::schema::plan::{MessageId, Tables};
 use crate::schema::policy::JsonOptions;
+use out::Out;
 use walker::{Stop, Walker};
+
+pub use keys::Scratch;
 
 /// More spaces a level are not written.
 const MAX_INDENT: u8 = 16;
@@ -74,6 +82,11 @@ enum ErrorKind {
 }
 
 impl WireError {
+    const TOO_LARGE: Self = Self {
+        kind: ErrorKind::TooLarge,
+        field: None,
+    };
+
     /// Whether the JSON would exceed its limit.
     pub fn is_too_large(&self) -> bool {
         self.kind == ErrorKind::TooLarge
@@ -108,19 +121,29 @@ pub fn transcode(
     wire: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<Written, WireError> {
+    transcode_with(&mut Scratch::default(), response, wire, out)
+}
+
+/// [`transcode`] for a caller that keeps what it takes: with the same `scratch`, and an `out` that
+/// is cleared and used again, nothing is allocated once both have grown to what the messages need.
+pub fn transcode_with(
+    scratch: &mut Scratch,
+    response: &Response<'_>,
+    wire: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<Written, WireError> {
     let start = out.len();
-    let indent = response.options.indent.min(MAX_INDENT);
+    let indent = usize::from(response.options.indent.min(MAX_INDENT));
     let result = if indent == 0 {
-        compact(response, wire, out)
+        compact(scratch, response, wire, out)
     } else {
-        let mut json = Vec::new();
-        compact(response, wire, &mut json).and_then(|written| {
-            let fits = escape::indent(&json, usize::from(indent), response.limit, out);
-            fits.then_some(written).ok_or(WireError {
-                kind: ErrorKind::TooLarge,
-                field: None,
-            })
-        })
+        let mut json = std::mem::take(&mut scratch.compact);
+        let result = compact(scratch, response, wire, &mut json).and_then(|written| {
+            let fits = escape::indent(&json, indent, response.limit, out);
+            fits.then_some(written).ok_or(WireError::TOO_LARGE)
+        });
+        scratch.keep(json);
+        result
     };
     if result.is_err() {
         out.truncate(start);
@@ -128,18 +151,21 @@ pub fn transcode(
     result
 }
 
-fn compact(response: &Response<'_>, wire: &[u8], out: &mut Vec<u8>) -> Result<Written, WireError> {
+fn compact(
+    scratch: &mut Scratch,
+    response: &Response<'_>,
+    wire: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<Written, WireError> {
     let start = out.len();
-    let walker = Walker::new(response.tables, response.options, response.limit, out);
-    match run(walker, response, wire) {
-        // What is wrong may be overwritten further on. The simple pass looks only at what counts
-        // in the end, so it has the last word; sound messages never get here.
-        Err(error) if !error.is_too_large() => {
-            out.truncate(start);
-            transcode_simply(response, wire, out)
-        }
-        result => result,
-    }
+    let output = Out::new(out, response.limit);
+    let walker = Walker::new(response.tables, response.options, scratch, output);
+    // What is wrong may be overwritten further on. The simple pass looks only at what counts in the
+    // end, so it has the last word; sound messages never get here.
+    run(walker, response, wire).or_else(|_error| {
+        out.truncate(start);
+        transcode_simply(response, wire, out)
+    })
 }
 
 /// [`transcode`] to compact JSON with the simple pass in place of the quick one: slower, otherwise
@@ -151,7 +177,9 @@ pub fn transcode_simply(
     out: &mut Vec<u8>,
 ) -> Result<Written, WireError> {
     let start = out.len();
-    let mut walker = Walker::new(response.tables, response.options, response.limit, out);
+    let mut scratch = Scratch::default();
+    let output = Out::new(out, response.limit);
+    let mut walker = Walker::new(response.tables, response.options, &mut scratch, output);
     walker.quick = false;
     let result = run(walker, response, wire);
     if result.is_err() {
@@ -168,7 +196,9 @@ pub fn transcode_grouped(
     out: &mut Vec<u8>,
 ) -> Result<Written, WireError> {
     let start = out.len();
-    let mut walker = Walker::new(response.tables, response.options, response.limit, out);
+    let mut scratch = Scratch::default();
+    let output = Out::new(out, response.limit);
+    let mut walker = Walker::new(response.tables, response.options, &mut scratch, output);
     walker.grouping = true;
     let result = run(walker, response, wire);
     if result.is_err() {
@@ -184,11 +214,18 @@ fn run<'t>(
 ) -> Result<Written, WireError> {
     let start = walker.out.len();
     let mut result = print(&mut walker, response, wire);
-    if matches!(result, Err(Stop::Conflict)) {
+    let again = match &result {
+        Ok(()) => false,
+        Err(Stop::Conflict) => true,
+        // What is too long may be overwritten, too. The quick pass leaves that to the simple one.
+        Err(Stop::Error(error)) => error.is_too_large() && !walker.quick && !walker.grouping,
+    };
+    if again {
         walker.start_over(start);
         result = print(&mut walker, response, wire);
     }
     match result {
+        Ok(()) if walker.out.is_over() => Err(WireError::TOO_LARGE),
         Ok(()) => Ok(Written {
             unknown_fields: walker.unknown_fields,
         }),
@@ -228,7 +265,8 @@ pub(super) fn print_any(tables: &Tables, any: &[u8], out: &mut Vec<u8>) -> bool 
     let start = out.len();
     let options = JsonOptions::default();
     let limit = any.len().saturating_mul(GROWTH).saturating_add(1 << 10);
-    let mut walker = Walker::new(tables, &options, limit, out);
+    let mut scratch = Scratch::default();
+    let mut walker = Walker::new(tables, &options, &mut scratch, Out::new(out, limit));
     walker.grouping = true;
     let done = walker.any(&[any]).is_ok();
     if !done {

@@ -1,81 +1,51 @@
 //! The optimistic pass, by the tables of `schema/plan`: one look-up a record, no allocation but
 //! for what is printed.
 //!
-//! `simple.rs` does the same without tables; the two must never differ in what they print.
-
-use std::collections::HashSet;
+//! `simple.rs` does the same without tables; the two must never differ in what they print. What is
+//! wrong is left to it, so nothing here says where an error is.
 
 use smallvec::SmallVec;
 
-use super::scalar::{Identity, float, integer};
+use super::keys::Keys;
 use super::walker::{Stop, Walker};
-use crate::schema::plan::{Cardinality, Kind, Member, Message, Printing};
-use crate::schema::policy::{Defaults, Int64};
-use crate::transcode::proto::{Malformed, Raw, Reader, WireType, split_tag, unzigzag};
-use crate::transcode::{base64, escape};
-
-/// Maps up to this long are searched for a key from one end to the other.
-const FEW_KEYS: usize = 8;
+use crate::schema::plan::{Cardinality, Kind, Member, Message, Printing, Rendered};
+use crate::schema::policy::Defaults;
+use crate::transcode::proto::{Malformed, Raw, Reader, WireType, split_tag};
 
 /// The wire type of a list in one record.
 const PACKED: u32 = 2;
-
-/// The keys of a map so far.
-#[derive(Default)]
-pub(super) struct Keys<'w> {
-    few: SmallVec<[Identity<'w>; FEW_KEYS]>,
-    many: Option<HashSet<Identity<'w>>>,
-}
-
-impl<'w> Keys<'w> {
-    /// Says whether the key is new.
-    pub(super) fn insert(&mut self, key: Identity<'w>) -> bool {
-        if let Some(many) = &mut self.many {
-            return many.insert(key);
-        }
-        if self.few.contains(&key) {
-            return false;
-        }
-        if self.few.len() == FEW_KEYS {
-            self.many = Some(self.few.drain(..).chain([key]).collect());
-        } else {
-            self.few.push(key);
-        }
-        true
-    }
-
-    fn clear(&mut self) {
-        self.few.clear();
-        self.many = None;
-    }
-}
 
 /// What was seen of a message: a bit for each of [`Member::once`].
 #[derive(Default)]
 struct Seen {
     low: u64,
-    high: SmallVec<[u64; 2]>,
+    high: SmallVec<[u64; 1]>,
 }
 
 impl Seen {
+    /// Says whether it is new.
     #[inline]
-    fn insert(&mut self, at: u16) -> bool {
-        let bit = 1 << (at % 64);
-        let word = match usize::from(at / 64).checked_sub(1) {
-            None => &mut self.low,
-            Some(word) => {
-                if word >= self.high.len() {
-                    self.high.resize(word + 1, 0);
-                }
-                match self.high.get_mut(word) {
-                    Some(word) => word,
-                    None => &mut self.low,
-                }
-            }
-        };
-        let new = *word & bit == 0;
-        *word |= bit;
+    fn insert(&mut self, member: &Member) -> bool {
+        if member.bit == 0 {
+            return self.insert_high(member.once);
+        }
+        let new = self.low & member.bit == 0;
+        self.low |= member.bit;
         new
+    }
+
+    #[cold]
+    fn insert_high(&mut self, at: u16) -> bool {
+        let word = usize::from(at / 64) - 1;
+        if word >= self.high.len() {
+            self.high.resize(word + 1, 0);
+        }
+        let bit = 1 << (at % 64);
+        self.high.get_mut(word).is_some_and(|word| {
+            let new = *word & bit == 0;
+            *word |= bit;
+            new
+        })
     }
 
     fn contains(&self, at: u16) -> bool {
@@ -90,57 +60,77 @@ impl Seen {
 /// A member and its index.
 type At<'t> = (usize, &'t Member);
 
+/// Says what stands before a value.
+pub(super) trait Before<'t> {
+    /// The text, or none if a default is not to be printed.
+    fn key(
+        self,
+        walker: &mut Walker<'t, '_>,
+        is_default: bool,
+    ) -> Result<Option<&'t Rendered>, Stop>;
+}
+
+/// It is known.
+impl<'t> Before<'t> for &'t Rendered {
+    #[inline]
+    fn key(self, _: &mut Walker<'t, '_>, _: bool) -> Result<Option<&'t Rendered>, Stop> {
+        Ok(Some(self))
+    }
+}
+
 /// One message being printed.
-struct Object<'t, 'w> {
-    message: &'t Message,
-    printing: &'t Printing,
+struct Object<'t> {
     seen: Seen,
     /// The list or map whose bracket is open.
     open: Option<At<'t>>,
-    keys: Keys<'w>,
+    /// The keys of the map that is open.
+    keys: Option<Keys>,
 }
 
 impl<'t> Walker<'t, '_> {
-    /// Prints the members of a message until its bytes, or its group, end.
-    pub(super) fn object(
+    /// Prints the members of a message until its bytes, or its group, end; what is left of the
+    /// bytes comes back.
+    pub(super) fn object<'w>(
         &mut self,
         message: &'t Message,
-        reader: &mut Reader<'_>,
+        mut reader: Reader<'w>,
         group: Option<u32>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Reader<'w>, Stop> {
+        let printing = message.printing();
         let mut object = Object {
-            message,
-            printing: message.printing(),
             seen: Seen::default(),
             open: None,
-            keys: Keys::default(),
+            keys: None,
         };
         let mut ended = group.is_none();
         while !reader.is_empty() {
             let tag = reader.whole_tag()?;
-            let Some(at) = object.printing.find(tag) else {
-                if self.stray(message, tag, group, reader)? {
+            let Some(at) = printing.find(tag) else {
+                if self.stray(tag, group, &mut reader)? {
                     ended = true;
                     break;
                 }
                 continue;
             };
-            if let Err(stop) = object.record(self, at, tag, reader) {
-                return Err(match message.fields.get(at.0) {
-                    Some(field) => stop.within(message, field),
-                    None => stop,
-                });
-            }
-            self.check()?;
+            object.record(self, at, tag, &mut reader)?;
         }
         if !ended {
             return Err(Stop::from(Malformed::Truncated));
         }
-        object.close(self);
-        if self.options.defaults == Defaults::Omit {
-            return Ok(());
+        object.close(self)?;
+        if self.options.defaults == Defaults::Emit {
+            self.unseen(message, printing, &object.seen)?;
         }
-        let Object { printing, seen, .. } = object;
+        Ok(reader)
+    }
+
+    #[cold]
+    fn unseen(
+        &mut self,
+        message: &'t Message,
+        printing: &Printing,
+        seen: &Seen,
+    ) -> Result<(), Stop> {
         self.defaults(message, |index| seen.contains(printing.once(index)))
     }
 
@@ -148,7 +138,6 @@ impl<'t> Walker<'t, '_> {
     #[cold]
     pub(super) fn stray(
         &mut self,
-        message: &Message,
         tag: u32,
         group: Option<u32>,
         reader: &mut Reader<'_>,
@@ -161,19 +150,13 @@ impl<'t> Walker<'t, '_> {
                 Err(Stop::from(Malformed::Group))
             };
         }
-        if let Err(malformed) = reader.value(number, wire_type) {
-            let stop = Stop::from(malformed);
-            return Err(match message.by_number(number) {
-                Some(field) => stop.within(message, field),
-                None => stop,
-            });
-        }
+        reader.value(number, wire_type)?;
         self.unknown_fields += 1;
         Ok(false)
     }
 }
 
-impl<'t, 'w> Object<'t, 'w> {
+impl<'t> Object<'t> {
     /// Prints the record behind a tag.
     #[inline]
     fn record(
@@ -181,24 +164,23 @@ impl<'t, 'w> Object<'t, 'w> {
         walker: &mut Walker<'t, '_>,
         at: At<'t>,
         tag: u32,
-        reader: &mut Reader<'w>,
+        reader: &mut Reader<'_>,
     ) -> Result<(), Stop> {
         let (_, member) = at;
         match member.kind {
-            Kind::Message(_) if member.cardinality == Cardinality::Map => {
-                self.entry(walker, at, reader.bytes()?)
-            }
             Kind::Message(id) => {
                 let bytes = reader.bytes()?;
-                self.begin(walker, at)?;
-                walker.message(id, &[bytes])
+                if member.cardinality == Cardinality::Map {
+                    return self.entry(walker, at, bytes);
+                }
+                let key = self.begin(walker, at)?;
+                walker.submessage(key, id, bytes)
             }
             Kind::Group(_) => self.group(walker, at, tag, reader),
             _ if member.packs && tag & 7 == PACKED => {
                 let mut values = Reader::new(reader.bytes()?);
                 while !values.is_empty() {
                     self.value(walker, at, &mut values)?;
-                    walker.check()?;
                 }
                 Ok(())
             }
@@ -206,178 +188,71 @@ impl<'t, 'w> Object<'t, 'w> {
         }
     }
 
-    /// Prints a scalar or an enum.
+    /// Prints a scalar or an enum with what stands before it.
     #[inline]
     fn value(
         &mut self,
         walker: &mut Walker<'t, '_>,
         at: At<'t>,
-        reader: &mut Reader<'w>,
+        reader: &mut Reader<'_>,
     ) -> Result<(), Stop> {
-        match at.1.kind {
-            Kind::Int32 => self.int32(walker, at, reader.varint()? as i32),
-            Kind::Sint32 => {
-                let value = unzigzag(u64::from(reader.varint()? as u32)) as i32;
-                self.int32(walker, at, value)
-            }
-            Kind::Sfixed32 => self.int32(walker, at, reader.fixed32()? as i32),
-            Kind::Uint32 => self.uint32(walker, at, reader.varint()? as u32),
-            Kind::Fixed32 => self.uint32(walker, at, reader.fixed32()?),
-            Kind::Int64 => self.int64(walker, at, reader.varint()? as i64),
-            Kind::Sint64 => self.int64(walker, at, unzigzag(reader.varint()?)),
-            Kind::Sfixed64 => self.int64(walker, at, reader.fixed64()? as i64),
-            Kind::Uint64 => self.uint64(walker, at, reader.varint()?),
-            Kind::Fixed64 => self.uint64(walker, at, reader.fixed64()?),
-            Kind::Float => {
-                let value = f32::from_bits(reader.fixed32()?);
-                self.print(walker, at, value.to_bits() == 0, |walker| {
-                    float(walker.out, value, value.into());
-                })
-            }
-            Kind::Double => {
-                let value = f64::from_bits(reader.fixed64()?);
-                self.print(walker, at, value.to_bits() == 0, |walker| {
-                    float(walker.out, value, value);
-                })
-            }
-            Kind::Bool => {
-                let value = reader.varint()? != 0;
-                self.print(walker, at, !value, |walker| {
-                    let text: &[u8] = if value { b"true" } else { b"false" };
-                    walker.out.extend_from_slice(text);
-                })
-            }
-            Kind::Enum(id) => {
-                let number = reader.varint()? as i32;
-                let of = walker.tables.enumeration(id);
-                if of.closed && !of.by_number.contains_key(&number) {
-                    walker.unknown_fields += 1;
-                    return Ok(());
-                }
-                self.print(walker, at, number == 0, |walker| {
-                    walker.enum_value(id, number);
-                })
-            }
-            Kind::String | Kind::Bytes => self.text(walker, at, reader.bytes()?),
-            // They have no values of their own.
-            Kind::Message(_) | Kind::Group(_) => Ok(()),
-        }
+        walker.value(at.1.kind, reader, Place { object: self, at })
     }
 
+    /// What stands before a value: its name and the bracket of its list, or a comma.
     #[inline]
-    fn text(
+    fn begin(&mut self, walker: &mut Walker<'t, '_>, at: At<'t>) -> Result<&'t Rendered, Stop> {
+        let (_, member) = at;
+        let singular = member.cardinality == Cardinality::Singular;
+        if self.open.is_some() || !singular || !self.seen.insert(member) {
+            return self.begin_slowly(walker, at);
+        }
+        Ok(member.key(walker.options.names))
+    }
+
+    #[inline(never)]
+    fn begin_slowly(
         &mut self,
         walker: &mut Walker<'t, '_>,
         at: At<'t>,
-        bytes: &'w [u8],
-    ) -> Result<(), Stop> {
-        if at.1.kind == Kind::String {
-            let text = std::str::from_utf8(bytes).map_err(|_error| super::ErrorKind::Utf8)?;
-            return self.print(walker, at, bytes.is_empty(), |walker| {
-                escape::string(walker.out, text);
-            });
-        }
-        self.print(walker, at, bytes.is_empty(), |walker| {
-            walker.out.push(b'"');
-            base64::encode(walker.out, bytes);
-            walker.out.push(b'"');
-        })
-    }
-
-    fn int32(&mut self, walker: &mut Walker<'t, '_>, at: At<'t>, value: i32) -> Result<(), Stop> {
-        self.print(walker, at, value == 0, |walker| {
-            integer(walker.out, value, false);
-        })
-    }
-
-    fn uint32(&mut self, walker: &mut Walker<'t, '_>, at: At<'t>, value: u32) -> Result<(), Stop> {
-        self.print(walker, at, value == 0, |walker| {
-            integer(walker.out, value, false);
-        })
-    }
-
-    fn int64(&mut self, walker: &mut Walker<'t, '_>, at: At<'t>, value: i64) -> Result<(), Stop> {
-        self.print(walker, at, value == 0, |walker| {
-            let quoted = walker.options.int64 == Int64::String;
-            integer(walker.out, value, quoted);
-        })
-    }
-
-    fn uint64(&mut self, walker: &mut Walker<'t, '_>, at: At<'t>, value: u64) -> Result<(), Stop> {
-        self.print(walker, at, value == 0, |walker| {
-            let quoted = walker.options.int64 == Int64::String;
-            integer(walker.out, value, quoted);
-        })
-    }
-
-    /// Prints a value with what stands before it, or nothing if it is a default to be left out.
-    #[inline]
-    fn print(
-        &mut self,
-        walker: &mut Walker<'t, '_>,
-        at: At<'t>,
-        default: bool,
-        value: impl FnOnce(&mut Walker<'t, '_>),
-    ) -> Result<(), Stop> {
-        if default && at.1.implicit && walker.options.defaults == Defaults::Omit {
-            return if self.seen.insert(at.1.once) {
-                Ok(())
-            } else {
-                Err(Stop::Conflict)
-            };
-        }
-        self.begin(walker, at)?;
-        value(walker);
-        Ok(())
-    }
-
-    /// Prints what stands before a value: its name and the bracket of its list, or a comma.
-    #[inline]
-    fn begin(&mut self, walker: &mut Walker<'t, '_>, at: At<'t>) -> Result<(), Stop> {
+    ) -> Result<&'t Rendered, Stop> {
         let (index, member) = at;
         if let Some((open, _)) = self.open {
             if open == index {
-                walker.out.push(b',');
-                return Ok(());
+                return Ok(Rendered::COMMA);
             }
-            self.close(walker);
+            self.close(walker)?;
         }
-        if !self.seen.insert(member.once) {
+        if !self.seen.insert(member) {
             return Err(Stop::Conflict);
         }
-        member.put_key(walker.options.names, walker.out);
         if member.cardinality != Cardinality::Singular {
             self.open = Some(at);
-            self.keys.clear();
         }
-        Ok(())
+        Ok(member.key(walker.options.names))
     }
 
     /// Closes the list or map that is open.
-    fn close(&mut self, walker: &mut Walker<'t, '_>) {
-        if let Some((_, member)) = self.open.take() {
-            let map = member.cardinality == Cardinality::Map;
-            walker.out.push(if map { b'}' } else { b']' });
-        }
-    }
-
-    fn entry(
-        &mut self,
-        walker: &mut Walker<'t, '_>,
-        at: At<'t>,
-        bytes: &'w [u8],
-    ) -> Result<(), Stop> {
-        let Some(field) = self.message.fields.get(at.0) else {
+    #[inline]
+    fn close(&mut self, walker: &mut Walker<'t, '_>) -> Result<(), Stop> {
+        let Some((_, member)) = self.open.take() else {
             return Ok(());
         };
-        walker.entry(field, bytes, |walker, key| {
-            self.begin(walker, at)?;
-            if self.keys.insert(key) {
-                Ok(())
-            } else {
-                Err(Stop::Conflict)
-            }
-        })
+        if let Some(keys) = self.keys.take() {
+            keys.leave(walker.scratch);
+        }
+        let map = member.cardinality == Cardinality::Map;
+        walker.out.byte(if map { b'}' } else { b']' })
+    }
+
+    fn entry(&mut self, walker: &mut Walker<'t, '_>, at: At<'t>, bytes: &[u8]) -> Result<(), Stop> {
+        let Some(mut entry) = walker.entry(at.1.kind, bytes)? else {
+            walker.unknown_fields += 1;
+            return Ok(());
+        };
+        let before = self.begin(walker, at)?;
+        let keys = self.keys.get_or_insert_with(Keys::new);
+        walker.print_entry(&mut entry, before, keys)
     }
 
     fn group(
@@ -385,25 +260,50 @@ impl<'t, 'w> Object<'t, 'w> {
         walker: &mut Walker<'t, '_>,
         at: At<'t>,
         tag: u32,
-        reader: &mut Reader<'w>,
+        reader: &mut Reader<'_>,
     ) -> Result<(), Stop> {
         let Kind::Group(id) = at.1.kind else {
             return Ok(());
         };
         let number = tag >> 3;
         let inner = walker.tables.message(id);
-        self.begin(walker, at)?;
+        let key = self.begin(walker, at)?;
         if inner.well_known.is_some() || inner.message_set {
             let Raw::Group(content) = reader.value(number, WireType::StartGroup)? else {
                 return Err(Stop::from(Malformed::Group));
             };
-            return walker.message(id, &[content]);
+            return walker.submessage(key, id, content);
         }
+        walker.out.rendered(key)?;
         let start = walker.out.len();
         walker.enter()?;
-        walker.object(inner, reader, Some(number))?;
+        *reader = walker.object(inner, *reader, Some(number))?;
         walker.leave();
-        walker.close_object(start);
-        Ok(())
+        walker.finish(start)
+    }
+}
+
+/// A member of an object.
+struct Place<'p, 't> {
+    object: &'p mut Object<'t>,
+    at: At<'t>,
+}
+
+impl<'t> Before<'t> for Place<'_, 't> {
+    #[inline]
+    fn key(
+        self,
+        walker: &mut Walker<'t, '_>,
+        is_default: bool,
+    ) -> Result<Option<&'t Rendered>, Stop> {
+        let member = self.at.1;
+        if is_default && member.implicit && walker.options.defaults == Defaults::Omit {
+            return if self.object.seen.insert(member) {
+                Ok(None)
+            } else {
+                Err(Stop::Conflict)
+            };
+        }
+        self.object.begin(walker, self.at).map(Some)
     }
 }

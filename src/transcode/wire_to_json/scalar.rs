@@ -167,11 +167,6 @@ impl Walker<'_, '_> {
 
     pub(super) fn enum_value(&mut self, id: EnumId, number: i32) {
         let enumeration = self.tables.enumeration(id);
-        if self.options.enums == Enums::Name
-            && let Some(name) = enumeration.printed(number)
-        {
-            return self.out.extend_from_slice(name);
-        }
         if enumeration.null_value {
             return self.out.extend_from_slice(b"null");
         }
@@ -180,17 +175,17 @@ impl Walker<'_, '_> {
             .get(&number)
             .and_then(|at| enumeration.values.get(*at as usize));
         match (self.options.enums, name) {
-            (Enums::Name, Some((name, _))) => escape::string(self.out, name),
-            (Enums::Number, _) | (Enums::Name, None) => integer(self.out, number, false),
+            (Enums::Name, Some((name, _))) => escape::string(&mut self.out, name),
+            (Enums::Number, _) | (Enums::Name, None) => integer(&mut self.out, number, false),
         }
     }
 
     /// Prints the key of a map entry, which is always a string in JSON.
     pub(super) fn map_key(&mut self, key: Scalar<'_>) {
         match key {
-            Scalar::Text(text) => escape::string(self.out, text),
-            Scalar::I64(value) => integer(self.out, value, true),
-            Scalar::U64(value) => integer(self.out, value, true),
+            Scalar::Text(text) => escape::string(&mut self.out, text),
+            Scalar::I64(value) => integer(&mut self.out, value, true),
+            Scalar::U64(value) => integer(&mut self.out, value, true),
             other => {
                 self.out.push(b'"');
                 self.scalar(other);

@@ -297,7 +297,7 @@ impl<'t, 'w> Stream<'t, 'w> {
         field: &'t Field,
         bytes: &'w [u8],
     ) -> Result<(), Stop> {
-        let Some(entry) = Entry::read(walker.tables, field, bytes)? else {
+        let Some(entry) = Entry::read(walker.tables, field.kind, bytes)? else {
             walker.unknown_fields += 1;
             return Ok(());
         };

@@ -1,7 +1,9 @@
 //! The state of one pass over a message, and which reader a message type needs.
 
+use super::keys::Scratch;
+use super::out::Out;
 use super::{ErrorKind, WireError};
-use crate::schema::plan::{Field, Message, MessageId, Tables};
+use crate::schema::plan::{Field, Message, MessageId, Rendered, Tables};
 use crate::schema::policy::{FieldNames, JsonOptions};
 use crate::transcode::proto::{Malformed, Reader};
 use crate::transcode::{MAX_DEPTH, escape};
@@ -15,12 +17,16 @@ pub(super) enum Stop {
 }
 
 impl From<ErrorKind> for Stop {
+    #[cold]
+    #[inline(never)]
     fn from(kind: ErrorKind) -> Self {
         Self::Error(Box::new(WireError { kind, field: None }))
     }
 }
 
 impl From<Malformed> for Stop {
+    #[cold]
+    #[inline(never)]
     fn from(malformed: Malformed) -> Self {
         Self::from(ErrorKind::Malformed(malformed))
     }
@@ -45,30 +51,30 @@ pub(super) struct Walker<'t, 'o> {
     /// The tables of the application.
     pub(super) schema: &'t Tables,
     pub(super) options: &'t JsonOptions,
-    pub(super) out: &'o mut Vec<u8>,
+    pub(super) out: Out<'o>,
+    /// What is kept for the next pass.
+    pub(super) scratch: &'o mut Scratch,
     /// Records are grouped by field before they are printed.
     pub(super) grouping: bool,
     /// The optimistic pass is the quick one.
     pub(super) quick: bool,
     pub(super) unknown_fields: u64,
     pub(super) depth: usize,
-    /// `out` may grow up to here.
-    end: usize,
 }
 
 impl<'t, 'o> Walker<'t, 'o> {
     pub(super) fn new(
         tables: &'t Tables,
         options: &'t JsonOptions,
-        limit: usize,
-        out: &'o mut Vec<u8>,
+        scratch: &'o mut Scratch,
+        out: Out<'o>,
     ) -> Self {
         Self {
             tables,
             schema: tables,
             options,
-            end: out.len().saturating_add(limit),
             out,
+            scratch,
             grouping: false,
             quick: true,
             unknown_fields: 0,
@@ -101,7 +107,7 @@ impl<'t, 'o> Walker<'t, 'o> {
 
     /// To be called after each value.
     pub(super) fn check(&self) -> Result<(), Stop> {
-        if self.out.len() > self.end {
+        if self.out.is_over() {
             return Err(Stop::from(ErrorKind::TooLarge));
         }
         Ok(())
@@ -131,7 +137,7 @@ impl<'t, 'o> Walker<'t, 'o> {
             [fragment] if !self.grouping && !message.message_set => {
                 let mut reader = Reader::new(fragment);
                 if self.quick {
-                    self.object(message, &mut reader, None)
+                    self.object(message, reader, None).map(|_| ())
                 } else {
                     self.stream(message, &mut reader, None)
                 }
@@ -142,6 +148,18 @@ impl<'t, 'o> Walker<'t, 'o> {
                 self.grouping = outer;
                 Ok(())
             }
+        }
+    }
+
+    /// The same, within the limit.
+    #[inline]
+    pub(super) fn finish(&mut self, start: usize) -> Result<(), Stop> {
+        match self.out.get_mut(start) {
+            Some(comma) => {
+                *comma = b'{';
+                self.out.byte(b'}')
+            }
+            None => self.out.plain(Rendered::NOTHING, b"{}"),
         }
     }
 
@@ -166,7 +184,7 @@ impl<'t, 'o> Walker<'t, 'o> {
             FieldNames::Proto => &field.name,
         };
         self.out.push(b',');
-        escape::string(self.out, name);
+        escape::string(&mut self.out, name);
         self.out.push(b':');
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ErrorKind;
 use super::walker::{Stop, Walker};
-use crate::schema::plan::{Kind, Message, MessageId, WellKnown};
+use crate::schema::plan::{Kind, Message, MessageId, Rendered, WellKnown};
 use crate::transcode::proto::{Raw, Reader};
 use crate::transcode::{escape, time};
 
@@ -14,34 +14,35 @@ impl<'t> Walker<'t, '_> {
         well_known: WellKnown,
         fragments: &[&[u8]],
     ) -> Result<(), Stop> {
-        if let [bytes] = fragments
-            && self.quick
-            && !self.grouping
-        {
-            match self.dynamic(message, well_known, bytes) {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
-                // What is wrong may be overwritten further on: grouping looks at what counts.
-                Err(Stop::Error(error)) if error.kind != ErrorKind::TooLarge => {
-                    return Err(Stop::Conflict);
-                }
-                Err(stop) => return Err(stop),
+        match fragments {
+            [bytes] if self.quick && !self.grouping => {
+                self.known(Rendered::NOTHING, message, well_known, bytes)
             }
+            fragments => self.known_slowly(message, well_known, fragments),
         }
+    }
+
+    /// Prints it from its records.
+    pub(super) fn known_slowly(
+        &mut self,
+        message: &'t Message,
+        well_known: WellKnown,
+        fragments: &[&[u8]],
+    ) -> Result<(), Stop> {
         match (well_known, message.fields.first()) {
             (WellKnown::Timestamp, _) => {
                 let [seconds, nanos] = integers(fragments)?;
-                time::write_timestamp(self.out, seconds, nanos as i32)
+                time::write_timestamp(&mut self.out, seconds, nanos as i32)
                     .ok_or_else(|| Stop::from(ErrorKind::Timestamp))
             }
             (WellKnown::Duration, _) => {
                 let [seconds, nanos] = integers(fragments)?;
-                time::write_duration(self.out, seconds, nanos as i32)
+                time::write_duration(&mut self.out, seconds, nanos as i32)
                     .ok_or_else(|| Stop::from(ErrorKind::Duration))
             }
             (WellKnown::FieldMask, _) => self.field_mask(fragments),
             (WellKnown::Any, _) => self.any(fragments),
-            (WellKnown::Value, _) => self.value(message, fragments),
+            (WellKnown::Value, _) => self.set_member(message, fragments),
             (WellKnown::Wrapper, Some(field)) => self.bare_field(message, field, fragments),
             (WellKnown::Struct | WellKnown::ListValue, Some(field)) => {
                 self.enter()?;
@@ -89,12 +90,12 @@ impl<'t> Walker<'t, '_> {
                 paths.push_str(&path);
             }
         }
-        escape::string(self.out, &paths);
+        escape::string(&mut self.out, &paths);
         Ok(())
     }
 
     /// Prints the member of a `Value` that is set; nothing set is null.
-    fn value(&mut self, message: &'t Message, fragments: &[&[u8]]) -> Result<(), Stop> {
+    fn set_member(&mut self, message: &'t Message, fragments: &[&[u8]]) -> Result<(), Stop> {
         let records = self.collect(message, fragments)?;
         let member = records
             .last()
