@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 mod corpus;
+mod counting;
 mod measure;
 mod ours;
 

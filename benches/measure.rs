@@ -9,36 +9,12 @@
     reason = "a benchmark prints, and it measures real time"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::{Duration, Instant};
+
+use crate::counting::allocations;
 
 const ROUNDS: u32 = 40;
 const ROUND: Duration = Duration::from_millis(6);
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[allow(unsafe_code, reason = "an allocator that counts can not do without")]
-// SAFETY: everything is the system allocator's.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises are handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are handed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// One way of doing it.
 pub(crate) struct Way<'a> {
@@ -53,11 +29,10 @@ impl<'a> Way<'a> {
         // Buffers grow and tables are made the first time.
         run();
         run();
-        let before = ALLOCATIONS.get();
-        run();
+        let allocations = allocations(&mut run);
         Self {
             name,
-            allocations: ALLOCATIONS.get() - before,
+            allocations,
             run: Box::new(run),
             best: Duration::MAX,
         }

@@ -74,8 +74,8 @@ fn days_in_month(year: i64, month: i64) -> i64 {
 
 /// Seconds and nanoseconds of an RFC 3339 time; `None` when it is none or lies outside of the
 /// years 1 to 9999.
-pub(crate) fn parse_timestamp(text: &str) -> Option<(i64, i32)> {
-    let (year, rest) = number(text.as_bytes(), 4)?;
+pub(crate) fn parse_timestamp(text: impl AsRef<[u8]>) -> Option<(i64, i32)> {
+    let (year, rest) = number(text.as_ref(), 4)?;
     let (month, rest) = number(rest.strip_prefix(b"-")?, 2)?;
     let (day, rest) = number(rest.strip_prefix(b"-")?, 2)?;
     let (hour, rest) = number(rest.strip_prefix(b"T")?, 2)?;
@@ -189,8 +189,8 @@ fn append(out: &mut Vec<u8>, (text, len): Short) -> Option<()> {
 }
 
 /// Seconds and nanoseconds of `1.5s`; `None` when it is none or exceeds 10,000 years.
-pub(crate) fn parse_duration(text: &str) -> Option<(i64, i32)> {
-    let text = text.as_bytes().strip_suffix(b"s")?;
+pub(crate) fn parse_duration(text: impl AsRef<[u8]>) -> Option<(i64, i32)> {
+    let text = text.as_ref().strip_suffix(b"s")?;
     let (negative, text) = match text.strip_prefix(b"-") {
         Some(text) => (true, text),
         None => (false, text),

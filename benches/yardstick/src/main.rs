@@ -1,10 +1,12 @@
 //! The codec beside generated code: prost's types with pbjson's readers and printers.
 //!
 //! `cargo run --release [TITLE...]` from here; with `--check`, no measuring: both must agree on
-//! every sample.
+//! every sample. With `--read` or `--print` one way of ours alone runs a few times, for a profiler.
 
 #[path = "../../corpus.rs"]
 mod corpus;
+#[path = "../../counting.rs"]
+mod counting;
 #[path = "../../measure.rs"]
 mod measure;
 #[path = "../../ours.rs"]
@@ -75,15 +77,33 @@ where
     measure(&format!("JSON to wire, {}", sample.title), json.len(), ways);
 }
 
+/// Runs one way of the codec alone.
+fn alone(sample: &Sample, schema: &Schema, print: bool) {
+    let codec = Codec::new(schema, &format!("bench.{}", sample.message));
+    let (mut wire, mut printed) = (Vec::new(), Vec::new());
+    codec.to_wire(&sample.json, &mut wire);
+    for _ in 0..20 {
+        if print {
+            codec.to_json(black_box(&wire), &mut printed);
+        } else {
+            codec.to_wire(black_box(&sample.json), &mut wire);
+        }
+    }
+}
+
 fn main() {
     let (flags, wanted): (Vec<String>, Vec<String>) = std::env::args()
         .skip(1)
         .partition(|argument| argument.starts_with('-'));
-    let only_compare = flags.iter().any(|flag| flag == "--check");
+    let has = |name: &str| flags.iter().any(|flag| flag == name);
     let set = ours::compiled(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let schema = ours::schema(&set);
     for sample in corpus::samples() {
         if !wanted.is_empty() && !wanted.iter().any(|part| sample.title.contains(&**part)) {
+            continue;
+        }
+        if has("--read") || has("--print") {
+            alone(&sample, &schema, has("--print"));
             continue;
         }
         let run = match sample.message {
@@ -99,6 +119,6 @@ fn main() {
             // pbjson has no JSON form for `Any` and `FieldMask`.
             _ => continue,
         };
-        run(&sample, &schema, only_compare);
+        run(&sample, &schema, has("--check"));
     }
 }

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 
 use super::{Cardinality, Enum, Field, Kind, Message};
 
-/// Keys up to this long, with their closing quote, are compared without a loop.
-const SHORT: usize = 16;
+/// Keys up to this long, with their closing quote and colon, are compared without a loop.
+pub(crate) const SHORT: usize = 16;
 /// What a message may have of oneofs to be read by these tables.
 const MOST_ONEOFS: usize = 64;
 
@@ -39,6 +39,8 @@ pub(crate) struct Target {
     pub(crate) packed: bool,
     /// Whether its default is left out.
     pub(crate) implicit: bool,
+    /// Its bit among the first 64 fields of its message; none for the others.
+    pub(crate) bit: u64,
     /// The bit of its oneof, if it is a member of one.
     pub(crate) oneof: u64,
 }
@@ -52,7 +54,7 @@ pub(crate) struct Tag {
     pub(crate) len: u8,
 }
 
-/// A field's JSON name and the quote behind it.
+/// A field's JSON name, and the quote and the colon behind it.
 #[derive(Debug)]
 struct Key {
     words: [u64; 2],
@@ -103,7 +105,8 @@ impl Parsing {
             targets: message
                 .fields
                 .iter()
-                .map(|field| Target::new(message, field))
+                .zip(0..)
+                .map(|(field, index)| Target::new(message, field, index))
                 .collect(),
             names: NameTable::new(&names),
             required: message.fields.iter().any(|field| field.required),
@@ -127,7 +130,7 @@ fn index(message: &Message, field: &Field) -> Option<u32> {
 // === impl Target ===
 
 impl Target {
-    fn new(message: &Message, field: &Field) -> Self {
+    fn new(message: &Message, field: &Field, index: u32) -> Self {
         let found = message.by_name(&field.json_name);
         let own = found.is_some_and(|found| found.number == field.number);
         let packed = field.packed && field.kind.packable();
@@ -147,17 +150,20 @@ impl Target {
             implicit: field.cardinality == Cardinality::Singular
                 && !field.presence
                 && field.oneof.is_none(),
+            bit: 1_u64.checked_shl(index).unwrap_or(0),
             oneof: field
                 .oneof
                 .map_or(0, |oneof| 1_u64.checked_shl(u32::from(oneof)).unwrap_or(0)),
         }
     }
 
-    /// If the key that begins at `at` (behind its opening quote) is this one's JSON name, where it
-    /// ends (behind its closing quote).
-    #[inline]
-    pub(crate) fn matches(&self, json: &[u8], at: usize) -> Option<usize> {
-        self.key.matches(json, at).then_some(at + self.key.len)
+    /// If the key that begins at `at` (behind its opening quote, with `start` as its first bytes) is
+    /// this one's JSON name with a colon, where the colon ends.
+    #[inline(always)]
+    pub(crate) fn matches(&self, start: [u8; SHORT], json: &[u8], at: usize) -> Option<usize> {
+        self.key
+            .matches(start, json, at)
+            .then_some(at + self.key.len)
     }
 }
 
@@ -221,7 +227,7 @@ impl Key {
     }
 
     fn new(name: &str) -> Self {
-        let text = [name.as_bytes(), b"\""].concat();
+        let text = [name.as_bytes(), b"\":"].concat();
         let (mut words, mut masks) = ([0; 2], [0; 2]);
         for (at, byte) in text.iter().take(SHORT).enumerate() {
             let shift = 8 * (at % 8);
@@ -245,22 +251,18 @@ impl Key {
         }
     }
 
-    #[inline]
-    fn matches(&self, json: &[u8], at: usize) -> bool {
-        let Some(text) = json.get(at..).and_then(|text| text.first_chunk::<SHORT>()) else {
-            return false;
-        };
-        let [Some(low_text), Some(high_text)] = [text.first_chunk(), text.last_chunk()] else {
-            return false;
-        };
+    #[inline(always)]
+    fn matches(&self, start: [u8; SHORT], json: &[u8], at: usize) -> bool {
+        let [a, b, c, d, e, f, g, h, rest @ ..] = start;
+        let low_text = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let high_text = u64::from_le_bytes(rest);
         let [low, high] = self.words;
         let [low_mask, high_mask] = self.masks;
-        let wrong = (u64::from_le_bytes(*low_text) & low_mask ^ low)
-            | (u64::from_le_bytes(*high_text) & high_mask ^ high);
+        let wrong = (low_text & low_mask ^ low) | (high_text & high_mask ^ high);
         wrong == 0 && (self.rest.is_empty() || self.rest_matches(json, at))
     }
 
-    #[inline]
+    #[inline(never)]
     fn rest_matches(&self, json: &[u8], at: usize) -> bool {
         json.get(at + SHORT..at + self.len) == Some(&*self.rest)
     }
@@ -381,17 +383,19 @@ mod tests {
             let name: String = ('a'..='z').cycle().take(length).collect();
             let key = Key::new(&name);
             let json = format!("{{\"{name}\":1234567890123456}}");
-            assert!(key.matches(json.as_bytes(), 2), "{name}");
+            let matches = |json: &[u8]| key.matches(*json[2..].first_chunk().unwrap(), json, 2);
+            assert!(matches(json.as_bytes()), "{name}");
             let longer = format!("{{\"{name}a\":1234567890123456}}");
-            assert!(!key.matches(longer.as_bytes(), 2), "{name}");
+            assert!(!matches(longer.as_bytes()), "{name}");
             for at in 0..length {
                 let mut other = json.clone().into_bytes();
                 other[2 + at] = b'_';
-                assert!(!key.matches(&other, 2), "{name} {at}");
+                assert!(!matches(&other), "{name} {at}");
             }
         }
         let quoted = Key::new("my \"name\"");
-        assert!(!quoted.matches(b"my \"name\"\":1234567890", 0));
+        let json = b"my \"name\"\":1234567890";
+        assert!(!quoted.matches(*json.first_chunk().unwrap(), json, 0));
     }
 
     #[test]

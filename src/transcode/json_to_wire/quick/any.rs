@@ -5,7 +5,7 @@ use super::{Doubt, Quick};
 use crate::schema::plan::{MessageId, Tag, WellKnown};
 use crate::transcode::known;
 
-impl Quick<'_, '_, '_> {
+impl Quick<'_, '_> {
     /// Reads an `Any` and appends its content.
     pub(super) fn any(&mut self) -> Result<(), Doubt> {
         const URL: Tag = Tag::new(1, 2);

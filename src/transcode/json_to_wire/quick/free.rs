@@ -3,7 +3,7 @@
 use super::{Doubt, Quick};
 use crate::schema::plan::{Cardinality, Field, Kind, Message, MessageId, Tables, Tag, WellKnown};
 
-impl Quick<'_, '_, '_> {
+impl Quick<'_, '_> {
     /// Reads one of the three and appends its content.
     pub(super) fn free(&mut self, well_known: WellKnown) -> Result<(), Doubt> {
         if !self.is_usual() {
@@ -37,7 +37,7 @@ impl Quick<'_, '_, '_> {
             }
             _ => {
                 let value = self.cursor.bare_double()?;
-                self.put_fixed64(NUMBER, value.to_bits(), false)
+                self.out.put_fixed(NUMBER, value.to_bits(), 8)
             }
         }
     }

@@ -4,7 +4,7 @@ use super::{Doubt, Quick};
 use crate::schema::plan::{Message, Tag, WellKnown};
 use crate::transcode::time;
 
-impl<'t, 'j> Quick<'t, 'j, '_> {
+impl<'t> Quick<'t, '_> {
     /// Reads a message with a JSON form of its own and appends its content.
     pub(super) fn well_known(
         &mut self,
@@ -17,11 +17,11 @@ impl<'t, 'j> Quick<'t, 'j, '_> {
                 self.scalar(target.kind, target.tag, true)
             }
             WellKnown::Timestamp => {
-                let text = self.plain_text()?;
+                let text = self.cursor.string()?.plain()?;
                 self.put_time(time::parse_timestamp(text))
             }
             WellKnown::Duration => {
-                let text = self.plain_text()?;
+                let text = self.cursor.string()?.plain()?;
                 self.put_time(time::parse_duration(text))
             }
             WellKnown::FieldMask => self.field_mask(),
@@ -29,11 +29,6 @@ impl<'t, 'j> Quick<'t, 'j, '_> {
             WellKnown::Any => self.any(),
             WellKnown::Empty => Err(Doubt),
         }
-    }
-
-    fn plain_text(&mut self) -> Result<&'j str, Doubt> {
-        let text = self.cursor.string()?.plain()?;
-        std::str::from_utf8(text).map_err(|_error| Doubt)
     }
 
     #[inline]

@@ -132,7 +132,7 @@ impl Keys {
 
 // === impl Quick ===
 
-impl Quick<'_, '_, '_> {
+impl Quick<'_, '_> {
     /// Reads the object of a map field and appends its entries.
     pub(super) fn map_field(&mut self, target: &Target) -> Result<Outcome, Doubt> {
         if self.cursor.token() == b'n' {
@@ -154,7 +154,7 @@ impl Quick<'_, '_, '_> {
                 self.map_key(key)?;
                 self.keys.add(self.out.since(start));
                 self.cursor.expect(b':')?;
-                self.element(value.kind, value.tag)?;
+                self.entry_value(value.kind, value.tag)?;
                 self.out.close(length)?;
                 if !self.cursor.more(b'}')? {
                     break;
@@ -166,8 +166,12 @@ impl Quick<'_, '_, '_> {
         Ok(Outcome::Set)
     }
 
+    #[inline(never)]
+    fn entry_value(&mut self, kind: Kind, tag: Tag) -> Result<(), Doubt> {
+        self.element(kind, tag)
+    }
+
     /// Reads a key and appends its record.
-    #[inline]
     fn map_key(&mut self, key: &Target) -> Result<(), Doubt> {
         if self.cursor.token() != b'"' {
             return Err(Doubt);

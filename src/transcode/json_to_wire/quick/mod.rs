@@ -13,6 +13,7 @@ mod map;
 mod number;
 mod object;
 mod out;
+mod scan;
 mod string;
 mod value;
 
@@ -31,14 +32,14 @@ use out::Out;
 pub(super) struct Doubt;
 
 /// The state of one pass.
-struct Quick<'t, 'j, 'o> {
+struct Quick<'t, 'j> {
     /// Where type ids lead now; differs from `schema` inside of an `Any` with a built-in type.
     tables: &'t Tables,
     /// The tables of the application.
     schema: &'t Tables,
     options: &'t JsonOptions,
     cursor: Cursor<'j>,
-    out: Out<'o>,
+    out: Out,
     keys: Keys,
     depth: usize,
     /// Whether `Struct`, `Value` and `ListValue` are as usual, once it is known.
@@ -62,18 +63,18 @@ pub(super) fn body(request: &Request<'_>, json: &[u8], out: &mut Vec<u8>) -> Res
         schema: request.tables,
         options: request.options,
         cursor: Cursor::new(json),
-        out: Out::new(out, request.limit, json.len()),
+        out: Out::new(std::mem::take(out), request.limit, json.len()),
         keys: Keys::NONE,
         depth: 0,
         usual: None,
     };
     let result = quick.request(request);
     quick.keys.give_back();
-    quick.out.finish(result.is_ok());
+    *out = quick.out.finish(result.is_ok());
     result
 }
 
-impl<'t> Quick<'t, '_, '_> {
+impl<'t> Quick<'t, '_> {
     fn request(&mut self, request: &Request<'t>) -> Result<(), Doubt> {
         let bound = Some(&request.bound.root).filter(|root| !root.fields.is_empty());
         match request.target {

@@ -50,7 +50,7 @@ const fn eight_digits(word: u64) -> u64 {
 
 impl Cursor<'_> {
     /// Goes past digits; adds them to `value`, which is only right as long as they fit.
-    #[inline]
+    #[inline(always)]
     pub(super) fn digits(&mut self, mut value: u64) -> u64 {
         loop {
             let word = self.word(self.at);
@@ -73,7 +73,7 @@ impl Cursor<'_> {
     }
 
     /// An integer, quoted or not.
-    #[inline]
+    #[inline(always)]
     pub(super) fn integer(&mut self) -> Result<Integer, Doubt> {
         let quoted = self.token() == b'"';
         self.at += usize::from(quoted);
@@ -116,7 +116,7 @@ impl Cursor<'_> {
     }
 
     /// A double, quoted or not.
-    #[inline]
+    #[inline(never)]
     pub(super) fn double(&mut self) -> Result<f64, Doubt> {
         if self.token() == b'"' {
             return self.quoted(number::double);
@@ -125,7 +125,7 @@ impl Cursor<'_> {
     }
 
     /// A double that is no string.
-    #[inline]
+    #[inline(always)]
     pub(super) fn bare_double(&mut self) -> Result<f64, Doubt> {
         let start = self.at;
         let decimal = self.decimal()?;
@@ -147,7 +147,7 @@ impl Cursor<'_> {
     }
 
     /// A float, quoted or not.
-    #[inline]
+    #[inline(never)]
     pub(super) fn float(&mut self) -> Result<f32, Doubt> {
         if self.token() == b'"' {
             return self.quoted(number::float);
@@ -194,7 +194,7 @@ impl Cursor<'_> {
     }
 
     /// A number in JSON's grammar; what stands behind it is not looked at.
-    #[inline]
+    #[inline(always)]
     fn decimal(&mut self) -> Result<Decimal, Doubt> {
         let negative = self.byte() == b'-';
         self.at += usize::from(negative);

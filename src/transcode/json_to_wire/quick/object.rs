@@ -2,8 +2,9 @@
 
 use smallvec::SmallVec;
 
+use super::cursor::Cursor;
 use super::{Doubt, Outcome, Quick};
-use crate::schema::plan::{Cardinality, Message, Parsing, Tables, Tag};
+use crate::schema::plan::{Cardinality, Message, Parsing, Tables, Tag, Target};
 use crate::schema::policy::UnknownFields;
 use crate::transcode::bind::{Node, Slot};
 
@@ -102,7 +103,7 @@ impl<'t, 'b> Members<'t, 'b> {
 
 // === impl Quick ===
 
-impl<'t> Quick<'t, '_, '_> {
+impl<'t> Quick<'t, '_> {
     /// Reads an object and appends its content.
     pub(super) fn object(
         &mut self,
@@ -121,46 +122,80 @@ impl<'t> Quick<'t, '_, '_> {
 
     /// Reads the members that are left of an object, up to its end.
     pub(super) fn members(&mut self, members: &mut Members<'t, '_>) -> Result<(), Doubt> {
+        let parsing = members.parsing;
+        let usual = members.bound.is_none() && !parsing.odd;
         let mut expected = 0;
+        self.cursor.expect(b'"')?;
         loop {
-            self.cursor.expect(b'"')?;
-            match self.key(members.parsing, expected)? {
-                Some(index) => {
-                    self.cursor.expect(b':')?;
-                    self.member(members, index)?;
-                    expected = index + 1;
+            let index = self.key(parsing, expected)?;
+            match parsing.targets.get(index) {
+                Some(target) if usual && target.bit != 0 => {
+                    if members.given.low & target.bit != 0 {
+                        return Err(Doubt);
+                    }
+                    members.given.low |= target.bit;
+                    if self.value(target, None)? == Outcome::Set {
+                        if members.oneofs & target.oneof != 0 {
+                            return Err(Doubt);
+                        }
+                        members.oneofs |= target.oneof;
+                        members.set.low |= target.bit;
+                    }
                 }
-                None => {
-                    self.cursor.expect(b':')?;
-                    self.skip(0)?;
-                }
+                Some(_) => self.member(members, index)?,
+                None => self.skip(0)?,
+            }
+            expected = index.wrapping_add(1);
+            if self.cursor.comma_and_quote() {
+                continue;
             }
             if !self.cursor.more(b'}')? {
                 return Ok(());
             }
+            self.cursor.expect(b'"')?;
         }
     }
 
-    /// The index of the field whose name comes next; none if nobody need know it.
-    #[inline]
-    fn key(&mut self, parsing: &Parsing, expected: usize) -> Result<Option<usize>, Doubt> {
-        let (json, at) = (self.cursor.json, self.cursor.at);
-        let target = parsing.targets.get(expected);
-        if let Some(end) = target.and_then(|target| target.matches(json, at)) {
+    /// Goes past the rest of a key and its colon: the index of the field it names. None has the last
+    /// index, if nobody need know the name.
+    #[inline(always)]
+    fn key(&mut self, parsing: &Parsing, expected: usize) -> Result<usize, Doubt> {
+        let Cursor { json, at } = self.cursor;
+        if let Some(target) = parsing.targets.get(expected)
+            && let Some(start) = self.cursor.chunk(at)
+            && let Some(end) = target.matches(start, json, at)
+        {
             self.cursor.at = end;
-            return Ok(Some(expected));
+            return Ok(expected);
         }
-        let name = self.cursor.rest_of_string()?.plain()?;
+        self.find_key(parsing)
+    }
+
+    #[inline(never)]
+    fn find_key(&mut self, parsing: &Parsing) -> Result<usize, Doubt> {
+        let name = self.cursor.text()?.plain()?;
+        self.cursor.expect(b':')?;
         match parsing.find(name) {
+            Some(index) => Ok(index),
             // A second `@type` of an `Any` is not for anybody to ignore.
             None if name == b"@type" => Err(Doubt),
             None if self.options.unknown_fields == UnknownFields::Reject => Err(Doubt),
-            index => Ok(index),
+            None => Ok(usize::MAX),
         }
     }
 
-    /// Reads the value of the field at `index`.
-    #[inline]
+    /// Reads the value of a field, whatever its cardinality.
+    #[inline(always)]
+    fn value(&mut self, target: &Target, bound: Option<&Node>) -> Result<Outcome, Doubt> {
+        match target.cardinality {
+            Cardinality::Singular => self.singular(target, bound),
+            Cardinality::Repeated => self.list_field(target),
+            Cardinality::Map => self.map_field(target),
+        }
+    }
+
+    /// Reads the value of the field at `index`, with what path and query set in mind.
+    #[inline(never)]
     pub(super) fn member(
         &mut self,
         members: &mut Members<'t, '_>,
@@ -187,11 +222,7 @@ impl<'t> Quick<'t, '_, '_> {
                 }
             }
         };
-        let outcome = match target.cardinality {
-            Cardinality::Singular => self.singular(target, below)?,
-            Cardinality::Repeated => self.list_field(target)?,
-            Cardinality::Map => self.map_field(target)?,
-        };
+        let outcome = self.value(target, below)?;
         if outcome == Outcome::Set {
             members.note_set(index, target.oneof)?;
         }

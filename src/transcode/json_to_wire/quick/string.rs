@@ -40,9 +40,9 @@ fn symbol(byte: u8, marks: &mut u8) -> u32 {
     u32::from(symbol & 0x3F)
 }
 
-impl Quick<'_, '_, '_> {
+impl Quick<'_, '_> {
     /// Appends a tag, the length of a string, and the string.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put_text(&mut self, tag: Tag, text: Text<'_>) -> Result<(), Doubt> {
         if text.escaped {
             return self.put_escaped(tag, text);
@@ -55,9 +55,10 @@ impl Quick<'_, '_, '_> {
         } else {
             self.out.put_varint(tag, len as u64)?;
         }
-        self.out.copy(self.cursor.json, text.start, len)
+        self.out.copy(&self.cursor, text.start, len)
     }
 
+    #[inline(never)]
     fn put_escaped(&mut self, tag: Tag, text: Text<'_>) -> Result<(), Doubt> {
         self.out.put_tag(tag)?;
         // Escapes are longer than what they stand for, but rarely so long that it shows here.

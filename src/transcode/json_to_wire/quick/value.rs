@@ -9,9 +9,9 @@ use crate::transcode::proto::zigzag;
 /// Deeper things that nobody knows are left to the simple pass.
 const MAX_SKIPPED_DEPTH: usize = 64;
 
-impl Quick<'_, '_, '_> {
+impl Quick<'_, '_> {
     /// Reads the value of a singular field and appends its record.
-    #[inline]
+    #[inline(always)]
     pub(super) fn singular(
         &mut self,
         target: &Target,
@@ -40,7 +40,7 @@ impl Quick<'_, '_, '_> {
     }
 
     /// Reads an element of a list or the value of a map entry, and appends its record.
-    #[inline]
+    #[inline(always)]
     pub(super) fn element(&mut self, kind: Kind, tag: Tag) -> Result<(), Doubt> {
         match kind {
             Kind::Message(id) => self.message(tag, id, None),
@@ -50,6 +50,7 @@ impl Quick<'_, '_, '_> {
     }
 
     /// Whether null is a value of this kind.
+    #[inline(never)]
     fn takes_null(&self, kind: Kind) -> bool {
         match kind {
             Kind::Message(id) => self.tables.message(id).well_known == Some(WellKnown::Value),
@@ -58,7 +59,7 @@ impl Quick<'_, '_, '_> {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn message(&mut self, tag: Tag, id: MessageId, bound: Option<&Node>) -> Result<(), Doubt> {
         self.out.put_tag(tag)?;
         let length = self.out.open(self.depth)?;
@@ -125,11 +126,12 @@ impl Quick<'_, '_, '_> {
     }
 
     /// Reads a scalar or enum and appends its record, unless it is a default that is left out.
-    #[inline]
+    #[inline(always)]
     pub(super) fn scalar(&mut self, kind: Kind, tag: Tag, implicit: bool) -> Result<(), Doubt> {
         match kind {
             Kind::String => {
-                let text = self.cursor.string()?;
+                self.cursor.expect(b'"')?;
+                let text = self.cursor.text()?;
                 if implicit && text.raw.is_empty() {
                     return Ok(());
                 }
@@ -179,6 +181,7 @@ impl Quick<'_, '_, '_> {
         Ok(value)
     }
 
+    #[inline(never)]
     fn enumeration(&mut self, id: EnumId) -> Result<i32, Doubt> {
         let enumeration = self.tables.enumeration(id);
         match self.cursor.token() {
@@ -200,7 +203,7 @@ impl Quick<'_, '_, '_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn put_integer(
         &mut self,
         kind: Kind,
@@ -227,27 +230,20 @@ impl Quick<'_, '_, '_> {
         self.out.put_varint(tag, varint)
     }
 
-    #[inline]
+    #[inline(always)]
     fn put_fixed32(&mut self, tag: Tag, value: u32, implicit: bool) -> Result<(), Doubt> {
         if implicit && value == 0 {
             return Ok(());
         }
-        self.out.put_tag(tag)?;
-        self.out.put(value.to_le_bytes(), 4)
+        self.out.put_fixed(tag, u64::from(value), 4)
     }
 
-    #[inline]
-    pub(super) fn put_fixed64(
-        &mut self,
-        tag: Tag,
-        value: u64,
-        implicit: bool,
-    ) -> Result<(), Doubt> {
+    #[inline(always)]
+    fn put_fixed64(&mut self, tag: Tag, value: u64, implicit: bool) -> Result<(), Doubt> {
         if implicit && value == 0 {
             return Ok(());
         }
-        self.out.put_tag(tag)?;
-        self.out.put(value.to_le_bytes(), 8)
+        self.out.put_fixed(tag, value, 8)
     }
 
     /// Goes past a value that nobody knows, and sees that it is one.
