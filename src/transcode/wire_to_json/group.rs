@@ -275,27 +275,29 @@ impl<'t> Walker<'t, '_> {
     }
 
     fn map(&mut self, field: &'t Field, records: &[Record<'_>], force: bool) -> Result<bool, Stop> {
-        let mut entries = Vec::with_capacity(records.len());
+        // Entries are read twice rather than kept: a million of them would take more memory than
+        // all the rest.
         let mut last: HashMap<Identity<'_>, usize> = HashMap::with_capacity(records.len());
-        for bytes in records.iter().filter_map(piece) {
+        for (at, bytes) in records.iter().filter_map(piece).enumerate() {
             match Entry::read(self.tables, field.kind, bytes)? {
                 Some(entry) => {
-                    let before = last.insert(entry.key.identity(), entries.len());
+                    let before = last.insert(entry.key.identity(), at);
                     if before.is_some() && !self.grouping {
                         return Err(Stop::Conflict);
                     }
-                    entries.push(entry);
                 }
                 None => self.unknown_fields += 1,
             }
         }
         let start = self.out.len();
-        for (at, entry) in entries.iter().enumerate() {
-            if last.get(&entry.key.identity()) == Some(&at) {
+        for (at, bytes) in records.iter().filter_map(piece).enumerate() {
+            if let Some(entry) = Entry::read(self.tables, field.kind, bytes)?
+                && last.get(&entry.key.identity()) == Some(&at)
+            {
                 self.out.push(b',');
                 self.map_key(entry.key);
                 self.out.push(b':');
-                self.entry_value(entry)?;
+                self.entry_value(&entry)?;
             }
         }
         if self.out.len() == start && !force {
