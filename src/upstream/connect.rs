@@ -1,7 +1,8 @@
 //! Sockets to the application, and the HTTP/2 handshake on them.
 //!
 //! A connection counts as made when the far side has sent its SETTINGS: only then is it known to
-//! speak HTTP/2 and how many streams it takes.
+//! speak HTTP/2 and how many streams it takes. Connections for unary calls are driven by our own
+//! client, those for streams by the `h2` crate.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -18,6 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
 
+use super::http2::{self, Driver};
+use super::pool::Lane;
 use super::{Params, Target};
 
 /// What was read from a connection, for keep-alive.
@@ -42,18 +45,26 @@ enum Stream {
 
 /// A connection whose far side has introduced itself.
 pub(super) struct Connected {
-    pub(super) send: client::SendRequest<Bytes>,
-    pub(super) connection: client::Connection<Socket, Bytes>,
+    pub(super) link: Link,
     pub(super) traffic: Rc<Traffic>,
 }
 
+/// Who speaks HTTP/2 on a connection: a handle for calls, and what has to be driven.
+pub(super) enum Link {
+    Unary(http2::Client, Driver<Socket>),
+    Streams(
+        client::SendRequest<Bytes>,
+        client::Connection<Socket, Bytes>,
+    ),
+}
+
 /// Dials and shakes hands; the error is for the log.
-pub(super) async fn connect(params: &Params) -> Result<Connected, String> {
+pub(super) async fn connect(params: &Params, lane: Lane) -> Result<Connected, String> {
     let making = async {
         let stream = dial(&params.target, params.user_timeout)
             .await
             .map_err(|error| format!("cannot connect to {}: {error}", params.target))?;
-        shake_hands(stream, params)
+        shake_hands(stream, params, lane)
             .await
             .map_err(|error| format!("{} does not speak HTTP/2: {error}", params.target))
     };
@@ -78,7 +89,7 @@ async fn dial(target: &Target, user_timeout: Duration) -> io::Result<Stream> {
     }
 }
 
-async fn shake_hands(stream: Stream, params: &Params) -> Result<Connected, String> {
+async fn shake_hands(stream: Stream, params: &Params, lane: Lane) -> Result<Connected, String> {
     let traffic = Rc::new(Traffic {
         bytes_read: Cell::new(0),
         last_read: Cell::new(Instant::now()),
@@ -87,6 +98,35 @@ async fn shake_hands(stream: Stream, params: &Params) -> Result<Connected, Strin
         stream,
         traffic: Rc::clone(&traffic),
     };
+    let link = match lane {
+        Lane::Unary => {
+            let limits = http2::Limits {
+                stream_window: params.stream_window,
+                connection_window: params.connection_window,
+                max_header_list: params.max_header_list,
+            };
+            let (client, mut driver) = Driver::new(socket, limits);
+            driver.introduce().await?;
+            Link::Unary(client, driver)
+        }
+        Lane::Streams => {
+            let (send, connection) = shake_hands_by_crate(socket, params).await?;
+            Link::Streams(send, connection)
+        }
+    };
+    Ok(Connected { link, traffic })
+}
+
+async fn shake_hands_by_crate(
+    socket: Socket,
+    params: &Params,
+) -> Result<
+    (
+        client::SendRequest<Bytes>,
+        client::Connection<Socket, Bytes>,
+    ),
+    String,
+> {
     let handshake = builder(params).handshake::<_, Bytes>(socket).await;
     let (send, mut connection) = handshake.map_err(|error| error.to_string())?;
     poll_fn(|context| {
@@ -100,11 +140,7 @@ async fn shake_hands(stream: Stream, params: &Params) -> Result<Connected, Strin
         })
     })
     .await?;
-    Ok(Connected {
-        send,
-        connection,
-        traffic,
-    })
+    Ok((send, connection))
 }
 
 /// The application is trusted, so what protects a server from its clients is lifted: one client

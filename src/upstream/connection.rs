@@ -2,19 +2,19 @@
 //! task that drives it.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::client::{self, ResponseFuture, SendRequest};
-use h2::{Ping, PingPong, SendStream};
-use tokio::time::{Instant, timeout};
+use h2::Ping;
+use h2::client::{self, SendRequest};
+use tokio::time::Instant;
 
 use super::Params;
-use super::connect::{Connected, Socket, Traffic};
+use super::connect::{Connected, Link, Socket, Traffic};
+use super::http2;
+use super::keep_alive::{KeepAlive, watch};
 
 /// Resets that a connection may send within [`RESET_WINDOW`] before it takes no new streams:
 /// servers close a connection that resets much faster, and with it the calls of others.
@@ -23,7 +23,7 @@ const RESET_WINDOW: Duration = Duration::from_secs(30);
 
 /// A connection as the pool and its leases see it.
 pub(super) struct Connection {
-    send: RefCell<SendRequest<Bytes>>,
+    speaker: Speaker,
     shared: Rc<Shared>,
     resets: Cell<(Instant, u32)>,
     retired: Cell<bool>,
@@ -31,16 +31,22 @@ pub(super) struct Connection {
     living: Living,
 }
 
+/// What calls hand their requests to: one or the other, by the kind of the pool's group.
+pub(super) enum Speaker {
+    Unary(http2::Client),
+    Streams(RefCell<SendRequest<Bytes>>),
+}
+
 /// Counts the connections of a pool, those too that take no new streams any more.
 #[derive(Clone)]
 pub(super) struct Living(Rc<Cell<usize>>);
 
 /// What the driving task sees as well.
-struct Shared {
-    active: Cell<usize>,
-    busy_since: Cell<Instant>,
+pub(super) struct Shared {
+    pub(super) active: Cell<usize>,
+    pub(super) busy_since: Cell<Instant>,
     dead: Cell<bool>,
-    traffic: Rc<Traffic>,
+    pub(super) traffic: Rc<Traffic>,
 }
 
 impl Connection {
@@ -57,8 +63,18 @@ impl Connection {
             dead: Cell::new(false),
             traffic: made.traffic,
         });
+        let (speaker, driving) = match made.link {
+            Link::Unary(client, driver) => (
+                Speaker::Unary(client.clone()),
+                Driving::Unary(client, driver),
+            ),
+            Link::Streams(send, connection) => (
+                Speaker::Streams(RefCell::new(send)),
+                Driving::Streams(connection),
+            ),
+        };
         let connection = Rc::new(Self {
-            send: RefCell::new(made.send),
+            speaker,
             shared: Rc::clone(&shared),
             resets: Cell::new((now, 0)),
             retired: Cell::new(false),
@@ -70,18 +86,12 @@ impl Connection {
             patience: params.ping_timeout,
             again: params.ping_again,
         };
-        (connection, drive(made.connection, shared, keep_alive))
+        (connection, drive(driving, shared, keep_alive))
     }
 
-    /// Opens a stream.
-    pub(super) fn open(
-        &self,
-        request: http::Request<()>,
-        end: bool,
-    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
-        // A clone never waits for a place: the pool counts places itself.
-        let mut send = self.send.borrow().clone();
-        send.send_request(request, end)
+    /// What calls hand their requests to.
+    pub(super) fn speaker(&self) -> &Speaker {
+        &self.speaker
     }
 
     /// Whether new streams may be opened.
@@ -89,12 +99,7 @@ impl Connection {
         if self.shared.dead.get() || self.retired.get() {
             return false;
         }
-        let mut context = Context::from_waker(Waker::noop());
-        let refuses = matches!(
-            self.send.borrow_mut().poll_ready(&mut context),
-            Poll::Ready(Err(_))
-        );
-        if refuses || Instant::now() >= self.expires {
+        if !self.speaker.is_open() || Instant::now() >= self.expires {
             self.retired.set(true);
         }
         !self.retired.get()
@@ -107,7 +112,10 @@ impl Connection {
 
     /// How many streams the application takes.
     pub(super) fn limit(&self) -> usize {
-        self.send.borrow().current_max_send_streams()
+        match &self.speaker {
+            Speaker::Unary(client) => client.max_streams(),
+            Speaker::Streams(send) => send.borrow().current_max_send_streams(),
+        }
     }
 
     /// A stream begins.
@@ -140,6 +148,19 @@ impl Connection {
     }
 }
 
+impl Speaker {
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Unary(client) => client.is_open(),
+            Self::Streams(send) => {
+                let mut context = Context::from_waker(Waker::noop());
+                let ready = send.borrow_mut().poll_ready(&mut context);
+                !matches!(ready, Poll::Ready(Err(_)))
+            }
+        }
+    }
+}
+
 impl Living {
     pub(super) fn none() -> Self {
         Self(Rc::default())
@@ -153,6 +174,9 @@ impl Living {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        if let Speaker::Unary(client) = &self.speaker {
+            client.leave();
+        }
         let living = &self.living.0;
         living.set(living.get().saturating_sub(1));
     }
@@ -165,34 +189,49 @@ fn jitter() -> f64 {
     0.8 + 0.4 * f64::from(random) / f64::from(u32::MAX)
 }
 
-/// When a silent connection is asked whether it is alive.
-struct KeepAlive {
-    after: Duration,
-    patience: Duration,
-    again: Duration,
+/// What a connection's task runs.
+enum Driving {
+    Unary(http2::Client, http2::Driver<Socket>),
+    Streams(client::Connection<Socket, Bytes>),
 }
 
 /// Runs the connection until it ends or stops answering.
-async fn drive(
-    connection: client::Connection<Socket, Bytes>,
-    shared: Rc<Shared>,
-    keep_alive: KeepAlive,
-) {
-    let mut connection = connection;
-    let ping_pong = connection.ping_pong();
+async fn drive(driving: Driving, shared: Rc<Shared>, keep_alive: KeepAlive) {
     let closing = Closing(Rc::clone(&shared));
-    let ended = poll_fn(|context| Pin::new(&mut connection).poll(context));
+    match driving {
+        Driving::Unary(client, driver) => {
+            let ask = async || {
+                client.ping();
+                std::future::pending().await
+            };
+            until_silent(driver, watch(ask, &shared, &keep_alive)).await;
+        }
+        Driving::Streams(mut connection) => {
+            let mut ping_pong = connection.ping_pong();
+            let ask = async || match &mut ping_pong {
+                Some(ping_pong) => drop(ping_pong.ping(Ping::opaque()).await),
+                None => std::future::pending().await,
+            };
+            until_silent(connection, watch(ask, &shared, &keep_alive)).await;
+        }
+    }
+    drop(closing);
+}
+
+async fn until_silent<E: std::fmt::Display>(
+    connection: impl Future<Output = Result<(), E>>,
+    watching: impl Future<Output = ()>,
+) {
     tokio::select! {
-        result = ended => {
+        result = connection => {
             if let Err(error) = result {
                 tracing::debug!(%error, "a connection to the app ended");
             }
         }
-        () = watch(ping_pong, &shared, &keep_alive) => {
+        () = watching => {
             tracing::debug!("a connection to the app does not answer and is given up");
         }
     }
-    drop(closing);
 }
 
 /// However driving ends, nobody may use the connection after it.
@@ -201,42 +240,5 @@ struct Closing(Rc<Shared>);
 impl Drop for Closing {
     fn drop(&mut self) {
         self.0.dead.set(true);
-    }
-}
-
-/// Ends when the far side does not answer a PING that was sent because a call waits in silence.
-///
-/// A second PING in the same silence waits long: servers take frequent ones for an attack.
-async fn watch(ping_pong: Option<PingPong>, shared: &Shared, keep_alive: &KeepAlive) {
-    /// A PONG on the wire, and a little for the window updates and acknowledgements around it.
-    const PONG_BYTES: u64 = 64;
-    let Some(mut ping_pong) = ping_pong else {
-        return std::future::pending().await;
-    };
-    let traffic = &shared.traffic;
-    let mut last_ping: Option<(Instant, u64)> = None;
-    loop {
-        let now = Instant::now();
-        let quiet_since = traffic.last_read.get().max(shared.busy_since.get());
-        let mut due = quiet_since + keep_alive.after;
-        if let Some((sent, read_before)) = last_ping
-            && traffic.bytes_read.get() <= read_before + PONG_BYTES
-        {
-            due = due.max(sent + keep_alive.again);
-        }
-        if shared.active.get() == 0 {
-            due = due.max(now + keep_alive.after);
-        }
-        if now < due {
-            tokio::time::sleep_until(due.min(now + keep_alive.after)).await;
-            continue;
-        }
-        let read_before = traffic.bytes_read.get();
-        last_ping = Some((now, read_before));
-        let answered = timeout(keep_alive.patience, ping_pong.ping(Ping::opaque())).await;
-        let silent = !matches!(answered, Ok(Ok(_))) && traffic.bytes_read.get() == read_before;
-        if silent {
-            return;
-        }
     }
 }

@@ -5,6 +5,7 @@ use h2::Reason;
 use http::StatusCode;
 use tokio::time::Instant;
 
+use super::http2::Failure;
 use crate::call::{Code, Deadline, Fault};
 
 /// The application is not there.
@@ -27,26 +28,46 @@ pub(super) fn busy() -> Fault {
 pub(super) fn of(error: &h2::Error, deadline: Deadline) -> Fault {
     if error.is_go_away() && error.is_remote() {
         // h2 tells a stream so only when its id is above the last one that is processed.
-        return Fault::unavailable("APP_CLOSING", "the application is closing its connection")
-            .with_cause(error)
-            .never_processed();
+        return closing().with_cause(error);
     }
     let Some(reason) = error.reason().filter(|_| error.is_reset()) else {
-        return Fault::unavailable(
-            "CONNECTION_LOST",
-            "the connection to the application was lost",
-        )
-        .with_cause(error);
+        return lost().with_cause(error);
     };
     if error.is_library() {
-        return Fault::upstream(
-            Code::Internal,
-            "APP_PROTOCOL_ERROR",
-            "the application broke the HTTP/2 protocol",
-        )
-        .with_cause(error);
+        return malformed().with_cause(error);
     }
     reset(reason, deadline).with_cause(error)
+}
+
+/// The same, as our own client tells it.
+pub(super) fn of_failure(failure: &Failure, deadline: Deadline) -> Fault {
+    match failure {
+        Failure::Reset(reason) => reset(*reason, deadline)
+            .with_cause(format_args!("the application reset the stream: {reason}")),
+        Failure::Unprocessed(reason) => closing().with_cause(format_args!("GOAWAY: {reason}")),
+        Failure::Malformed(what) => malformed().with_cause(what),
+        Failure::Lost(cause) => lost().with_cause(cause),
+    }
+}
+
+/// The application says that it never looked at the call.
+fn closing() -> Fault {
+    Fault::unavailable("APP_CLOSING", "the application is closing its connection").never_processed()
+}
+
+fn lost() -> Fault {
+    Fault::unavailable(
+        "CONNECTION_LOST",
+        "the connection to the application was lost",
+    )
+}
+
+fn malformed() -> Fault {
+    Fault::upstream(
+        Code::Internal,
+        "APP_PROTOCOL_ERROR",
+        "the application broke the HTTP/2 protocol",
+    )
 }
 
 /// The application reset the stream.

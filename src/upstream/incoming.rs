@@ -1,12 +1,10 @@
 //! The body of an answer as it comes from the connection.
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::RecvStream;
 use http::HeaderMap;
-use http_body::Frame;
 
 use super::fault;
 use super::outgoing::Outgoing;
@@ -39,9 +37,6 @@ pub(super) enum Event {
     /// The trailers, or why there are none. Nothing follows.
     End(Result<HeaderMap, Fault>),
 }
-
-/// A body that is read as it is polled: for answers of one message, which are read at once.
-pub(super) struct Direct(Option<Incoming>);
 
 // === impl Running ===
 
@@ -125,38 +120,5 @@ impl Incoming {
         let fault = broken.unwrap_or_else(|| fault::of(error, running.deadline));
         running.finish();
         fault
-    }
-}
-
-// === impl Direct ===
-
-impl Direct {
-    pub(super) fn new(incoming: Incoming) -> Self {
-        Self(Some(incoming))
-    }
-}
-
-impl http_body::Body for Direct {
-    type Data = Bytes;
-    type Error = Fault;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        let Some(incoming) = &mut self.0 else {
-            return Poll::Ready(None);
-        };
-        match ready!(incoming.poll_event(context)) {
-            Event::Data(data) => {
-                // A stream that is over has no use for capacity.
-                drop(incoming.flow_control().release_capacity(data.len()));
-                Poll::Ready(Some(Ok(Frame::data(data))))
-            }
-            Event::End(end) => {
-                self.0 = None;
-                Poll::Ready(Some(end.map(Frame::trailers)))
-            }
-        }
     }
 }

@@ -1,8 +1,9 @@
 //! The far side: connections to the application.
 //!
-//! It speaks HTTP/2 through the `h2` crate itself, so that it decides what is read when: every
-//! answer is taken off the shared connection at once and waits in a bounded buffer of its own
-//! call. It never knows which protocol the client spoke, and it never decides about deadlines or
+//! Unary calls go through an HTTP/2 client of our own, which costs a fraction; what may last goes
+//! through the `h2` crate itself, so that it is decided here what is read when: every answer is
+//! taken off the shared connection at once and waits in a bounded buffer of its own call. It
+//! never knows which protocol the client spoke, and it never decides about deadlines or
 //! retries other than the unseen one of a call that the application surely never saw (E6).
 //!
 //! ```no_run
@@ -15,16 +16,20 @@
 //! ```
 
 mod answer;
+mod attempts;
 mod connect;
 mod connection;
 mod drained;
-mod exchange;
 mod fault;
+mod http2;
 mod incoming;
+mod keep_alive;
 mod outgoing;
 mod pool;
 mod request;
+mod streams;
 mod target;
+mod unary;
 
 use std::fmt;
 use std::rc::Rc;
@@ -38,6 +43,7 @@ pub use target::Target;
 use crate::call::{Call, Fault, LocalFuture, Reply};
 use crate::life::ready::Ready;
 use crate::life::task::{self, Task};
+use crate::schema::StreamKind;
 
 /// What the connections to the application are made with.
 #[derive(Clone, Debug)]
@@ -138,7 +144,13 @@ impl tower::Service<Call> for Upstreams {
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        Box::pin(exchange::exchange(Rc::clone(&self.pool), call))
+        let pool = Rc::clone(&self.pool);
+        match call.kind() {
+            StreamKind::Unary => Box::pin(unary::exchange(pool, call)),
+            StreamKind::ClientStream | StreamKind::ServerStream | StreamKind::Bidi => {
+                Box::pin(streams::exchange(pool, call))
+            }
+        }
     }
 }
 

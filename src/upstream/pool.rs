@@ -15,8 +15,8 @@ use http::uri::Authority;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
+use super::attempts::Unanswered;
 use super::connection::{Connection, Living};
-use super::exchange::Unanswered;
 use super::{Params, connect, fault};
 use crate::call::Fault;
 use crate::life::ready::{Condition, Ready};
@@ -183,7 +183,7 @@ impl Pool {
         let pool = Weak::clone(&self.myself);
         let params = self.params.clone();
         self.tasks.spawn_local("connect to the app", async move {
-            let made = connect::connect(&params).await;
+            let made = connect::connect(&params, lane).await;
             if let Some(pool) = pool.upgrade() {
                 pool.connected(lane, made);
             }

@@ -21,24 +21,18 @@ pub(super) struct Head {
 impl Head {
     /// The head for an attempt that starts now.
     pub(super) fn request(&self, default_authority: &Authority) -> Result<Request<()>, Fault> {
-        let now = Instant::now().into_std();
         let mut headers = self.metadata.clone();
         headers.insert(TE, HeaderValue::from_static("trailers"));
         if !headers.contains_key(CONTENT_TYPE) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         }
-        match self.deadline.remaining(now) {
-            Some(left) if left.is_zero() => return Err(Fault::deadline().never_processed()),
-            Some(left) => {
-                let value = timeout::format_grpc(left);
-                let name = HeaderName::from_static("grpc-timeout");
-                if let Ok(value) = HeaderValue::try_from(value) {
-                    headers.insert(name, value);
-                }
+        if let Some(value) = self.timeout()? {
+            let name = HeaderName::from_static("grpc-timeout");
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
             }
-            None => {}
         }
-        let authority = self.authority.as_ref().unwrap_or(default_authority);
+        let authority = self.authority(default_authority);
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
@@ -50,6 +44,20 @@ impl Head {
             .map_err(cannot_send)?;
         *request.headers_mut() = headers;
         Ok(request)
+    }
+
+    /// `grpc-timeout`: what is left of the caller's time now.
+    pub(super) fn timeout(&self) -> Result<Option<String>, Fault> {
+        let now = Instant::now().into_std();
+        match self.deadline.remaining(now) {
+            Some(left) if left.is_zero() => Err(Fault::deadline().never_processed()),
+            Some(left) => Ok(Some(timeout::format_grpc(left))),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn authority<'a>(&'a self, default: &'a Authority) -> &'a Authority {
+        self.authority.as_ref().unwrap_or(default)
     }
 }
 

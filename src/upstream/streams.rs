@@ -1,4 +1,4 @@
-//! One call: its attempts, until an answer begins.
+//! A call that may last: its attempts through the `h2` crate, until an answer begins.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -6,83 +6,51 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::client::ResponseFuture;
+use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
 use http::Response;
 use tokio::time::Instant;
 
+use super::attempts::{Attempts, Failed, Unanswered, note_start};
+use super::connection::Speaker;
 use super::incoming::Running;
 use super::outgoing::{self, Outgoing};
 use super::pool::{Lane, Lease, Pool};
 use super::request::{self, Head};
 use super::{answer, fault};
-use crate::call::{Call, Fault, Record, Reply, Retry};
+use crate::call::{Call, Fault, Record, Reply};
 use crate::life::task::{self, Task};
-use crate::schema::StreamKind;
-
-/// A stream whose answer has not begun. Dropping it resets the stream.
-pub(super) struct Unanswered {
-    response: ResponseFuture,
-    lease: Lease,
-}
 
 /// A call as its attempts need it.
 struct Sending {
     head: Head,
     outgoing: Outgoing,
     record: Record,
-    lane: Lane,
     /// How long the client may leave an answer unread.
     stall: Duration,
-}
-
-/// How an attempt failed.
-enum Failed {
-    /// The connection was gone before anything was sent on it.
-    Unsent(Fault),
-    Sent(Fault),
 }
 
 /// Sends a call, once more if the application surely never saw it (E6), and waits for the head
 /// of the answer.
 pub(super) async fn exchange(pool: Rc<Pool>, call: Call) -> Result<Reply, Fault> {
-    const UNSENT_ATTEMPTS: u32 = 3;
     request::ensure_time(call.deadline)?;
     let sending = Sending::new(call);
-    let mut retried = false;
-    let mut unsent = 0;
+    let mut attempts = Attempts::default();
     loop {
-        let lease = pool.acquire(sending.lane).await?;
-        sending.note_start(&pool);
-        let fault = match attempt(&pool, lease, &sending).await {
+        let lease = pool.acquire(Lane::Streams).await?;
+        note_start(&sending.record, &pool);
+        match attempt(&pool, lease, &sending).await {
             Ok((response, running)) => {
-                return answer::reply(response, running, sending.lane, sending.stall).await;
+                return answer::of_stream(response, running, sending.stall).await;
             }
-            Err(Failed::Unsent(fault)) => {
-                unsent += 1;
-                if unsent < UNSENT_ATTEMPTS {
-                    continue;
-                }
-                return Err(fault);
-            }
-            Err(Failed::Sent(fault)) => fault,
-        };
-        let never_processed = fault.retry() == Retry::NeverProcessed;
-        if retried || !never_processed || !sending.outgoing.rewind() {
-            return Err(fault);
+            Err(failed) => attempts.again(failed, || sending.outgoing.rewind())?,
         }
-        retried = true;
     }
 }
 
 impl Sending {
     fn new(call: Call) -> Self {
-        let lane = match call.kind() {
-            StreamKind::Unary => Lane::Unary,
-            StreamKind::ClientStream | StreamKind::ServerStream | StreamKind::Bidi => Lane::Streams,
-        };
         Self {
-            lane,
             stall: call.policy.timeouts.response_stall,
             head: Head {
                 path: call.path,
@@ -93,13 +61,6 @@ impl Sending {
             outgoing: Outgoing::new(call.body),
             record: call.record,
         }
-    }
-
-    fn note_start(&self, pool: &Pool) {
-        let mut record = self.record.note();
-        record.attempts += 1;
-        record.endpoint = Some(pool.name.clone());
-        record.upstream_started = Some(Instant::now().into_std());
     }
 }
 
@@ -113,7 +74,7 @@ async fn attempt(
     let request = sending.head.request(&pool.authority);
     let request = request.map_err(Failed::Sent)?;
     let bare = matches!(outgoing, Outgoing::Whole(data) if data.is_empty());
-    let (response, stream) = match lease.connection.open(request, bare) {
+    let (response, stream) = match open(&lease, request, bare) {
         Ok(opened) => opened,
         // A good connection refuses only what is not HTTP/2.
         Err(error) if lease.connection.is_open() => {
@@ -126,7 +87,7 @@ async fn attempt(
     };
     let mut waiting = Waiting {
         pool,
-        call: Some(Unanswered { response, lease }),
+        call: Some((response, lease)),
         sent: Instant::now(),
     };
     let pump = send_body(stream, outgoing);
@@ -140,6 +101,20 @@ async fn attempt(
     outgoing.forget();
     let running = Running::new(lease, pump, outgoing.clone(), deadline);
     Ok((response, running))
+}
+
+/// Opens a stream.
+fn open(
+    lease: &Lease,
+    request: http::Request<()>,
+    end: bool,
+) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+    let Speaker::Streams(send) = lease.connection.speaker() else {
+        return Err(h2::Reason::INTERNAL_ERROR.into());
+    };
+    // A clone never waits for a place: the pool counts places itself.
+    let mut send: SendRequest<Bytes> = send.borrow().clone();
+    send.send_request(request, end)
 }
 
 fn send_body(mut stream: SendStream<Bytes>, outgoing: &Outgoing) -> Option<Task<()>> {
@@ -161,20 +136,20 @@ fn send_body(mut stream: SendStream<Bytes>, outgoing: &Outgoing) -> Option<Task<
 /// Waits for the head of an answer. Dropped before it came, it leaves the call to the pool.
 struct Waiting<'a> {
     pool: &'a Rc<Pool>,
-    call: Option<Unanswered>,
+    call: Option<(ResponseFuture, Lease)>,
     sent: Instant,
 }
 
 impl Waiting<'_> {
     async fn answer(&mut self) -> (Result<Response<RecvStream>, h2::Error>, Lease) {
         poll_fn(|context| {
-            let call = self
+            let (response, _) = self
                 .call
                 .as_mut()
                 .expect("it is taken only when it is ready");
-            let response = std::task::ready!(Pin::new(&mut call.response).poll(context));
-            let call = self.call.take().expect("it was there just now");
-            std::task::Poll::Ready((response, call.lease))
+            let response = std::task::ready!(Pin::new(response).poll(context));
+            let (_, lease) = self.call.take().expect("it was there just now");
+            std::task::Poll::Ready((response, lease))
         })
         .await
     }
@@ -182,9 +157,10 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(call) = self.call.take() {
-            call.lease.count_reset();
-            self.pool.abandon(self.sent, call);
+        if let Some((response, lease)) = self.call.take() {
+            lease.count_reset();
+            self.pool
+                .abandon(self.sent, Unanswered::Stream(response, lease));
         }
     }
 }

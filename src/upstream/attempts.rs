@@ -1,0 +1,68 @@
+//! Sending a call again, unseen, when the application surely never saw it (E6).
+
+use h2::client::ResponseFuture;
+use tokio::time::Instant;
+
+use super::http2;
+use super::pool::{Lease, Pool};
+use crate::call::{Fault, Record, Retry};
+
+/// A stream whose answer has not begun. Dropping it resets the stream.
+#[allow(
+    dead_code,
+    reason = "it is kept for what happens when its parts are dropped"
+)]
+pub(super) enum Unanswered {
+    Unary(http2::Asked, Lease),
+    Stream(ResponseFuture, Lease),
+}
+
+/// How an attempt failed.
+pub(super) enum Failed {
+    /// The connection was gone before anything was sent on it.
+    Unsent(Fault),
+    Sent(Fault),
+}
+
+/// What was tried so far.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    retried: bool,
+    unsent: u32,
+}
+
+impl Attempts {
+    /// Whether to try again; if not, why the call has failed.
+    pub(super) fn again(
+        &mut self,
+        failed: Failed,
+        rewind: impl FnOnce() -> bool,
+    ) -> Result<(), Fault> {
+        const UNSENT_ATTEMPTS: u32 = 3;
+        match failed {
+            Failed::Unsent(fault) => {
+                self.unsent += 1;
+                if self.unsent < UNSENT_ATTEMPTS {
+                    return Ok(());
+                }
+                Err(fault)
+            }
+            Failed::Sent(fault) => {
+                let never_processed = fault.retry() == Retry::NeverProcessed;
+                if self.retried || !never_processed || !rewind() {
+                    return Err(fault);
+                }
+                self.retried = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// An attempt begins.
+pub(super) fn note_start(record: &Record, pool: &Pool) {
+    let mut record = record.note();
+    record.attempts += 1;
+    record.endpoint = Some(pool.name.clone());
+    record.upstream_started = Some(Instant::now().into_std());
+}
