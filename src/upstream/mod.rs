@@ -38,6 +38,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+#[doc(hidden)]
+pub use http2::feed as feed_http2;
 pub use target::Target;
 
 use crate::call::{Call, Fault, LocalFuture, Reply};

@@ -12,6 +12,7 @@
 
 mod client;
 mod driver;
+mod feed;
 mod frame;
 mod hpack;
 mod output;
@@ -24,6 +25,7 @@ mod window;
 
 pub(super) use client::{Answer, Asked, Client};
 pub(super) use driver::Driver;
+pub use feed::feed;
 pub(super) use hpack::Request;
 pub(super) use session::{Limits, Next, Unsent};
 pub(super) use stream::{Failure, Pieces};

@@ -84,6 +84,13 @@ impl ReceiveWindow {
 }
 
 #[cfg(test)]
+impl ReceiveWindow {
+    pub(super) fn left(self) -> usize {
+        self.left as usize
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
