@@ -105,13 +105,16 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 /// Takes the status out of a head that is not the end: some servers put it there and end the
 /// stream with an empty frame. What else the head has stays metadata, or it would be told twice.
 fn early_status(metadata: &mut HeaderMap) -> Option<HeaderMap> {
+    if !metadata.contains_key(GRPC_STATUS) {
+        return None;
+    }
     let mut status = HeaderMap::new();
     for name in [GRPC_STATUS, "grpc-message", "grpc-status-details-bin"] {
         if let Some(value) = metadata.remove(name) {
             status.insert(name, value);
         }
     }
-    status.contains_key(GRPC_STATUS).then_some(status)
+    Some(status)
 }
 
 /// Everything in such a head is a trailer, but for the content type.

@@ -43,16 +43,6 @@ const LONG_DIGITS: usize = 10;
 /// Digits after the point that a [`Duration`] can hold.
 const FRACTION_DIGITS: u32 = 9;
 
-/// Units of `grpc-timeout`, finest first, in nanoseconds.
-const UNITS: [(char, u128); 6] = [
-    ('n', 1),
-    ('u', 1_000),
-    ('m', 1_000_000),
-    ('S', 1_000_000_000),
-    ('M', 60 * 1_000_000_000),
-    ('H', 3_600 * 1_000_000_000),
-];
-
 /// Reads a `grpc-timeout`.
 pub fn parse_grpc(value: &[u8]) -> Result<Duration, TimeoutError> {
     let (unit, amount) = value.split_last().ok_or(TimeoutError::Grpc)?;
@@ -71,14 +61,21 @@ pub fn parse_grpc(value: &[u8]) -> Result<Duration, TimeoutError> {
 /// Writes a `grpc-timeout` that is never longer than `timeout`, in the finest unit for which
 /// eight digits suffice.
 pub fn format_grpc(timeout: Duration) -> String {
-    const MOST: u128 = 99_999_999;
-    let nanoseconds = timeout.as_nanos();
-    let (unit, amount) = UNITS
-        .iter()
-        .map(|(unit, size)| (unit, nanoseconds / size))
-        .find(|(_, amount)| *amount <= MOST)
-        .unwrap_or((&'H', MOST));
-    format!("{amount}{unit}")
+    const MOST: u64 = 99_999_999;
+    let seconds = timeout.as_secs();
+    let fraction = u64::from(timeout.subsec_nanos());
+    let (amount, unit) = match seconds {
+        0 if fraction <= MOST => (fraction, 'n'),
+        0..100 => (seconds * 1_000_000 + fraction / 1_000, 'u'),
+        100..100_000 => (seconds * 1_000 + fraction / 1_000_000, 'm'),
+        100_000..=MOST => (seconds, 'S'),
+        _ if seconds / 60 <= MOST => (seconds / 60, 'M'),
+        _ => ((seconds / 3_600).min(MOST), 'H'),
+    };
+    let mut text = String::with_capacity(GRPC_DIGITS + 1);
+    text.push_str(itoa::Buffer::new().format(amount));
+    text.push(unit);
+    text
 }
 
 /// Reads a `connect-timeout-ms`.

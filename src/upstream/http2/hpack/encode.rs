@@ -235,18 +235,27 @@ fn text(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// An integer whose first byte has flags above `prefix` bits (RFC 7541, section 5.1).
+#[inline]
 fn integer(out: &mut Vec<u8>, flags: u8, prefix: u32, value: usize) {
     let most = (1_usize << prefix) - 1;
-    let low = |value: usize| value.to_le_bytes()[0];
     if value < most {
         out.push(flags | low(value));
-        return;
+    } else {
+        out.push(flags | low(most));
+        large_integer(out, value - most);
     }
-    out.push(flags | low(most));
-    let mut rest = value - most;
+}
+
+fn large_integer(out: &mut Vec<u8>, rest: usize) {
+    let mut rest = rest;
     while rest >= 0x80 {
         out.push(low(rest) | 0x80);
         rest >>= 7;
     }
     out.push(low(rest));
+}
+
+fn low(value: usize) -> u8 {
+    let [low, ..] = value.to_le_bytes();
+    low
 }

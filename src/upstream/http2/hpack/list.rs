@@ -1,7 +1,7 @@
 //! [`List`]: a header list as it comes out of a block, held to its rules (RFC 9113, section 8).
 
 use http::StatusCode;
-use http::header::{self, CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::decode::Text;
 
@@ -115,11 +115,8 @@ impl Field {
 
 /// Whether HTTP/2 forbids the field (RFC 9113, section 8.2.2).
 pub(super) fn belongs_to_connection(name: &HeaderName) -> bool {
-    static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-    static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-    *name == CONNECTION
-        || *name == header::TRANSFER_ENCODING
-        || *name == header::UPGRADE
-        || *name == KEEP_ALIVE
-        || *name == PROXY_CONNECTION
+    matches!(
+        name.as_str(),
+        "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
+    )
 }
