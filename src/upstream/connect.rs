@@ -54,7 +54,7 @@ pub(super) enum Link {
     Unary(http2::Client, Driver<Socket>),
     Streams(
         client::SendRequest<Bytes>,
-        client::Connection<Socket, Bytes>,
+        Box<client::Connection<Socket, Bytes>>,
     ),
 }
 
@@ -111,7 +111,7 @@ async fn shake_hands(stream: Stream, params: &Params, lane: Lane) -> Result<Conn
         }
         Lane::Streams => {
             let (send, connection) = shake_hands_by_crate(socket, params).await?;
-            Link::Streams(send, connection)
+            Link::Streams(send, Box::new(connection))
         }
     };
     Ok(Connected { link, traffic })

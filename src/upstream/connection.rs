@@ -192,7 +192,7 @@ fn jitter() -> f64 {
 /// What a connection's task runs.
 enum Driving {
     Unary(http2::Client, http2::Driver<Socket>),
-    Streams(client::Connection<Socket, Bytes>),
+    Streams(Box<client::Connection<Socket, Bytes>>),
 }
 
 /// Runs the connection until it ends or stops answering.
@@ -202,7 +202,7 @@ async fn drive(driving: Driving, shared: Rc<Shared>, keep_alive: KeepAlive) {
         Driving::Unary(client, driver) => {
             let ask = async || {
                 client.ping();
-                std::future::pending().await
+                std::future::pending::<()>().await;
             };
             until_silent(driver, watch(ask, &shared, &keep_alive)).await;
         }

@@ -196,6 +196,7 @@ impl Pool {
         match made {
             Ok(made) => {
                 let (connection, drive) = Connection::new(made, &self.params, &self.living);
+                let drive = Box::pin(drive);
                 group.connections.borrow_mut().push(connection);
                 let mut failure = group.failure.borrow_mut();
                 failure.in_a_row = 0;

@@ -82,7 +82,7 @@ impl Session {
 
     /// The stream that a frame is for; `None` when it is over.
     fn stream_of(&self, head: Head) -> Result<Option<Key>, Broken> {
-        if head.stream % 2 == 0 || head.stream >= self.next_id {
+        if head.stream.is_multiple_of(2) || head.stream >= self.next_id {
             return Err(Broken::protocol(
                 "a frame for a stream that was never opened",
             ));
@@ -102,7 +102,7 @@ impl Session {
         let stream = self.stream_of(head)?;
         self.receive_window
             .take(head.len)
-            .map_err(|_| OVERSTEPPED)?;
+            .map_err(|_overflow| OVERSTEPPED)?;
         // A stream holds back what its own window allows, so that this one can go back at once.
         if let Some(back) = self.receive_window.consume(head.len) {
             self.push_window_update(0, back);
@@ -288,7 +288,10 @@ impl Session {
         self.peer.stream_window = size;
         for key in self.streams.running() {
             if let Some(stream) = self.streams.get(key) {
-                stream.send_window.change(by).map_err(|_| OVERFLOWN)?;
+                stream
+                    .send_window
+                    .change(by)
+                    .map_err(|_overflow| OVERFLOWN)?;
                 self.queue(key);
             }
         }
@@ -330,7 +333,7 @@ impl Session {
             if by == 0 {
                 return Err(Broken::protocol("a window that grows by nothing"));
             }
-            self.send_window.change(by).map_err(|_| OVERFLOWN)?;
+            self.send_window.change(by).map_err(|_overflow| OVERFLOWN)?;
         } else if let Some(key) = self.stream_of(head)?
             && let Some(stream) = self.streams.get(key)
         {

@@ -36,7 +36,7 @@ impl SendWindow {
 
     /// Bytes were sent, at most as many as there was room.
     pub(super) fn take(&mut self, bytes: usize) {
-        self.0 -= i64::try_from(bytes).unwrap_or(i64::from(LARGEST));
+        self.0 -= i64::try_from(bytes).unwrap_or(i64::MAX >> 1);
     }
 
     /// The far side gives more, or less.

@@ -7,10 +7,9 @@ use proptest::prelude::*;
 use super::super::feed;
 use super::*;
 
-/// What ends the connection: it is told why, and every call is.
-#[test]
-fn what_breaks_the_connection() {
-    let rows: Vec<(Vec<u8>, Reason)> = vec![
+/// Frames of streams that cannot be.
+fn broken_streams() -> Vec<(Vec<u8>, Reason)> {
+    vec![
         (frame(frame::DATA, 0, 0, b"x"), Reason::PROTOCOL_ERROR),
         (data(0, 2, b"x"), Reason::PROTOCOL_ERROR),
         (data(0, 9, b"x"), Reason::PROTOCOL_ERROR),
@@ -45,6 +44,12 @@ fn what_breaks_the_connection() {
             Reason::FRAME_SIZE_ERROR,
         ),
         (setting(2, 1), Reason::PROTOCOL_ERROR),
+    ]
+}
+
+/// Frames of the connection that cannot be, and frames that cannot be at all.
+fn broken_connections() -> Vec<(Vec<u8>, Reason)> {
+    vec![
         (setting(4, 1 << 31), Reason::FLOW_CONTROL_ERROR),
         (setting(5, 16_383), Reason::PROTOCOL_ERROR),
         (setting(5, 1 << 24), Reason::PROTOCOL_ERROR),
@@ -72,8 +77,13 @@ fn what_breaks_the_connection() {
             frame(frame::DATA, 0, 1, &[0; 16_385]),
             Reason::FRAME_SIZE_ERROR,
         ),
-    ];
-    for (bytes, reason) in rows {
+    ]
+}
+
+/// What ends the connection: it is told why, and every call is.
+#[test]
+fn what_breaks_the_connection() {
+    for (bytes, reason) in broken_streams().into_iter().chain(broken_connections()) {
         let mut played = Played::new();
         let key = played.open(b"x");
         played.takes(&headers(0, 1, OK));
@@ -134,9 +144,8 @@ fn the_first_frame_is_the_far_side_s_settings() {
     );
 }
 
-/// What is wrong with an answer ends it, and nothing else.
-#[test]
-fn what_breaks_a_stream() {
+/// Answers that cannot be, and what is wrong with each.
+fn malformed() -> Vec<(Vec<u8>, &'static str)> {
     let large = [
         OK,
         &[0x00, 0x01, b'a', 0x7f, 0x80, 0x7f][..],
@@ -144,7 +153,7 @@ fn what_breaks_a_stream() {
     ]
     .concat();
     let (large, more) = large.split_at(16_000);
-    let rows: Vec<(Vec<u8>, &str)> = vec![
+    vec![
         (data(0, 1, b"x"), "data before a head"),
         (headers(0, 1, STATUS), "a head without a status of HTTP"),
         (headers(0, 1, b"\x88\x88"), "two statuses"),
@@ -192,8 +201,13 @@ fn what_breaks_a_stream() {
             window_update(1, (1 << 31) - 1),
             "a window grows beyond the largest there is",
         ),
-    ];
-    for (bytes, what) in rows {
+    ]
+}
+
+/// What is wrong with an answer ends it, and nothing else.
+#[test]
+fn what_breaks_a_stream() {
+    for (bytes, what) in malformed() {
         let mut played = Played::new();
         let key = played.open(b"x");
         let other = played.open(b"x");

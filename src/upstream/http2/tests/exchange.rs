@@ -28,20 +28,23 @@ fn in_continuations() -> Vec<u8> {
     bytes
 }
 
-/// Every form, cut at every byte, and byte by byte.
-#[test]
-fn answers_come_in_any_pieces() {
-    let padded = |flags, data: &[u8]| {
-        let payload = [&[3], data, b"\0\0\0"].concat();
-        frame(frame::DATA, flags | frame::PADDED, 1, &payload)
-    };
-    let prioritized = {
-        let flags = frame::END_HEADERS | frame::WITH_PRIORITY | frame::PADDED;
-        let payload = [b"\x01\0\0\0\0\x10", OK, b"\0"].concat();
-        frame(frame::HEADERS, flags, 1, &payload)
-    };
+fn padded(flags: u8, data: &[u8]) -> Vec<u8> {
+    let payload = [&[3], data, b"\0\0\0"].concat();
+    frame(frame::DATA, flags | frame::PADDED, 1, &payload)
+}
+
+/// A head with a priority, and padding after it.
+fn prioritized() -> Vec<u8> {
+    let flags = frame::END_HEADERS | frame::WITH_PRIORITY | frame::PADDED;
+    let payload = [b"\x01\0\0\0\0\x10", OK, b"\0"].concat();
+    frame(frame::HEADERS, flags, 1, &payload)
+}
+
+/// Answers in all forms, and what each comes to.
+fn answers() -> Vec<(Vec<u8>, Answered)> {
+    let prioritized = prioritized();
     let trailers = headers(END, 1, STATUS);
-    let rows = [
+    vec![
         (
             headers(END, 1, &[OK, STATUS].concat()),
             whole(200, 1, b"", 0),
@@ -96,8 +99,13 @@ fn answers_come_in_any_pieces() {
             .concat(),
             whole(404, 0, &[7; 5000], 0),
         ),
-    ];
-    for (bytes, expected) in rows {
+    ]
+}
+
+/// Every form, cut at every byte, and byte by byte.
+#[test]
+fn answers_come_in_any_pieces() {
+    for (bytes, expected) in answers() {
         for cut in 0..bytes.len() {
             let (mut played, mut input) = (Played::new(), BytesMut::new());
             let key = played.open(b"x");
