@@ -1,16 +1,16 @@
 //! Sidegate beside other gateways: the same application behind each, the same requests to each in
 //! turns, and a table. Nothing here is part of the product.
 
-#![deny(unsafe_code)]
-
 pub mod envoy;
 pub mod fixtures;
 pub mod frame;
+pub mod large;
 pub mod load;
 pub mod measure;
 pub mod options;
 pub mod peer;
 pub mod process;
+pub mod promises;
 pub mod report;
 pub mod rows;
 pub mod setup;

@@ -79,9 +79,6 @@ impl Kind {
     /// Why it cannot do a row; nothing when it can.
     pub fn cannot(self, ability: Ability) -> Option<&'static str> {
         match (self, ability) {
-            (Self::Sidegate | Self::SidegateLog, Ability::Download) => {
-                Some("not yet: `HttpBody` is treated as an ordinary message")
-            }
             (Self::Nginx, Ability::Passthrough | Ability::Workers) => None,
             (Self::Nginx, _) => Some("knows no protobuf: passthrough only"),
             (Self::GrpcGateway, Ability::Passthrough) => {

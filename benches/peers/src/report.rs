@@ -36,8 +36,11 @@ impl Table {
         for row in &self.rows {
             line(row);
         }
+        if !self.notes.is_empty() {
+            out.push('\n');
+        }
         for note in &self.notes {
-            write!(out, "\n{note}\n").expect("a String takes everything");
+            writeln!(out, "{note}").expect("a String takes everything");
         }
         out + "\n"
     }

@@ -16,11 +16,11 @@ use bytes::{Buf, BufMut, Bytes};
 use peers::fixtures::{self, Fixture};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::Service;
 use tonic::server::{Grpc, NamedService, ServerStreamingService, UnaryService};
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 /// Encodings of a request, besides the fixture's own, that were found to mean the same.
@@ -34,9 +34,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     writeln!(out, "listening on {}", listener.local_addr()?)?;
     out.flush()?;
     Server::builder()
-        .tcp_nodelay(true)
         .add_service(Yard::new())
-        .serve_with_incoming(TcpListenerStream::new(listener))
+        .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
         .await?;
     Ok(())
 }

@@ -62,12 +62,14 @@ impl Target {
 }
 
 /// Something that makes one call at a time.
+#[derive(Debug)]
 enum Lane {
     Rest(Connection),
     Grpc(Stub),
 }
 
 /// Lanes that are connected.
+#[derive(Debug)]
 pub struct Lanes {
     lanes: Vec<Lane>,
     target: Target,

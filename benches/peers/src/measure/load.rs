@@ -85,8 +85,11 @@ async fn measure(yard: &Yard<'_>, row: &'static Row, peers: &mut [(Peer, u64)]) 
         });
     }
     let units = row.units(yard.fixtures) as f64;
-    for _ in 0..yard.options.rounds {
-        for runner in &mut runners {
+    let count = runners.len();
+    for round in 0..yard.options.rounds {
+        for turn in 0..count {
+            // Another begins in each round, so that none always follows the same neighbour.
+            let runner = &mut runners[(round + turn) % count];
             let Ok(target) = &runner.target else { continue };
             let what = format!("{}, {}", runner.peer.kind.name(), row.title);
             let before = runner.peer.process.cpu();
@@ -163,8 +166,8 @@ impl Loaded {
             columns(peers),
         );
         let mut rate = Table::new(
-            "Requests a second, 32 at a time (the load generator and the application share the \
-             machine: an upper bound for nobody):",
+            "Requests a second, 32 at a time; the load generator and the application share the \
+             machine's cores:",
             columns(peers),
         );
         for row in &self.rows {

@@ -1,7 +1,9 @@
 //! What is measured. Every part starts the gateways it needs, lets them take turns, and gives a
 //! table. A call that fails ends the run: a figure with failures in it means nothing.
 
+pub mod latency;
 mod load;
+pub mod start;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
