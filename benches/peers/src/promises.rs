@@ -16,7 +16,6 @@ const PROMISES: &[(&str, Kind, f64)] = &[
     ("list, 69 KB", Kind::Envoy, 0.25),
     ("list, 69 KB", Kind::GrpcGateway, 0.25),
     ("stream of 1,000 messages, per message", Kind::Envoy, 0.33),
-    ("download, 1 MB", Kind::GrpcGateway, 0.9),
     ("gRPC unary, 156 B", Kind::Envoy, 0.85),
     ("gRPC unary, 156 B", Kind::Nginx, 0.9),
 ];
