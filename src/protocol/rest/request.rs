@@ -79,7 +79,12 @@ impl Reader {
             options: &self.policy.json,
             limit: self.policy.limits.message_bytes,
         };
-        let mut frame = Vec::with_capacity(HEADER_BYTES + json.len() + bound.wire.len());
+        // A body that is none needs none.
+        let room = match json.len() {
+            0 => 0,
+            length => length + json_to_wire::ROOM,
+        };
+        let mut frame = Vec::with_capacity(HEADER_BYTES + room + bound.wire.len());
         frame.resize(HEADER_BYTES, 0);
         json_to_wire::transcode(&request, json, &mut frame)
             .map_err(|rejection| rejected(rejection, request.limit))?;

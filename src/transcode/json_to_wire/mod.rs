@@ -27,6 +27,9 @@ use object::{Object, Source, Whole};
 pub(super) use scalar::{number_complaint, put_float, put_text_form, wire_type};
 use value::{Content, Outcome};
 
+/// What is best kept free for a message besides the length of its JSON.
+pub const ROOM: usize = quick::ROOM;
+
 /// What a body is to become.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'t> {
@@ -57,7 +60,8 @@ pub enum Rejection {
 /// `out` is as it was.
 pub fn transcode(request: &Request<'_>, json: &[u8], out: &mut Vec<u8>) -> Result<(), Rejection> {
     let start = out.len();
-    if quick::body(request, json, out).is_ok() {
+    // Of an empty body there is nothing to be quick about.
+    if !json.is_empty() && quick::body(request, json, out).is_ok() {
         out.extend_from_slice(&request.bound.wire);
         if out.len() - start <= request.limit {
             return Ok(());

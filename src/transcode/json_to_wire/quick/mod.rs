@@ -26,6 +26,7 @@ use cursor::Cursor;
 use map::Keys;
 use object::Members;
 use out::Out;
+pub(super) use out::SLACK as ROOM;
 
 /// The pass is not sure; the simple one decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -252,7 +252,15 @@ impl<'t> Quick<'t, '_> {
     }
 
     /// Doubts that everything that is required is there.
+    #[inline(always)]
     pub(super) fn finish(&mut self, members: &Members<'t, '_>) -> Result<(), Doubt> {
+        if !members.parsing.required && members.bound.is_none() {
+            return Ok(());
+        }
+        self.finish_with_care(members)
+    }
+
+    fn finish_with_care(&mut self, members: &Members<'t, '_>) -> Result<(), Doubt> {
         if members.parsing.required {
             for (index, field) in members.message.fields.iter().enumerate() {
                 let bound = members

@@ -11,6 +11,8 @@ use crate::transcode::proto::varint_len;
 const ROOM: usize = 4096;
 /// What is copied at once of short strings.
 const COPY: usize = 32;
+/// The output is made ready so much longer than it is expected to become.
+pub(in super::super) const SLACK: usize = COPY;
 
 /// The output: what is written, and behind it zeros.
 pub(super) struct Out {
@@ -35,7 +37,7 @@ impl Out {
     /// Appends to `bytes`, at most `limit` bytes; `expected` says how many they may be.
     pub(super) fn new(mut bytes: Vec<u8>, limit: usize, expected: usize) -> Self {
         let start = bytes.len();
-        bytes.resize(start + expected.min(ROOM) + COPY, 0);
+        bytes.resize(start + expected.min(ROOM) + SLACK, 0);
         Self {
             bytes,
             start,
