@@ -29,7 +29,9 @@ macro_rules! folders {
     };
 }
 
-folders![routes, binding, json, streams, errors, metadata, grpc];
+folders![
+    routes, binding, json, streams, errors, metadata, grpc, grpc_web, connect
+];
 
 /// Rows of one file that run at the same time.
 const AT_ONCE: usize = 8;

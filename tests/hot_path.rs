@@ -154,6 +154,7 @@ impl Bench {
         });
         let params = Params {
             trusted_proxies: forwarded::TrustedProxies::default(),
+            own: Arc::new(compile(&Input::default()).0),
             reason_header: true,
         };
         let live = Arc::new(Live::new(schema));

@@ -147,13 +147,14 @@ impl Bound {
                 config: Arc::new(move || view.clone()),
             })
             .map_err(StartError::Thread)?;
+        let own = schemas::own();
         let make = make_handler(MakeWorker {
             live: Arc::clone(self.schemas.live()),
-            own: schemas::own(),
             ready: ready.clone(),
             telemetry: self.telemetry,
             upstream: self.config.upstream.clone(),
-            protocol: protocol_params(&self.config),
+            protocol: protocol_params(&self.config, &own),
+            own,
         });
         let control = Control {
             listener: self.listener,
@@ -211,12 +212,13 @@ fn make_handler(shared: MakeWorker) -> MakeHandler {
     })
 }
 
-fn protocol_params(config: &Config) -> protocol::Params {
+fn protocol_params(config: &Config, own: &Arc<Schema>) -> protocol::Params {
     let trusted = config.trusted_proxies.clone();
     protocol::Params {
         trusted_proxies: protocol::forwarded::TrustedProxies::new(move |address| {
             trusted.iter().any(|network| network.contains(address))
         }),
+        own: Arc::clone(own),
         reason_header: true,
     }
 }

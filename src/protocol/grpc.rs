@@ -2,25 +2,21 @@
 //!
 //! Source: grpc/grpc `doc/PROTOCOL-HTTP2.md`.
 
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::request::Parts;
-use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, Method, Response, StatusCode, Version};
-use http_body::{Body as _, Frame};
+use http::{Method, Response, StatusCode, Version};
 
-use super::metadata::{self, Rules};
 use super::reader::IdleBody;
-use super::{Adapter, Entry, Incoming, Params, Respond, forwarded, schema_pending, timeout, told};
-use crate::call::{Blame, Body, Call, Code, Fault, LocalFuture, Record, Reply, Status};
+use super::rpc::dialect::Spoken;
+use super::rpc::follow::{Answered, Asked, note_status};
+use super::rpc::open::{self, Ask, GRPC_PROTO, Opened};
+use super::rpc::{Dialect, plain, reply, tell_reason, told};
+use super::{Adapter, Entry, Incoming, Params, Respond};
+use crate::call::{Body, Call, Code, Fault, LocalFuture, Record, Reply};
 use crate::schema::policy::Policy;
-use crate::schema::{Reflection, Schema, StreamKind};
-use crate::wire::frame::{Follower, FrameError, Rules as FrameRules};
+use crate::wire::frame::COMPRESSED;
 
 /// The gRPC adapter.
 #[derive(Debug)]
@@ -43,6 +39,10 @@ impl Adapter for Grpc {
             record.reason = Some("NOT_GRPC");
             return Entry::Answered(plain(refusal));
         }
+        let content_type = incoming.head.headers.get(CONTENT_TYPE);
+        if let Some(spoken) = content_type.and_then(|value| Spoken::parse(value.as_bytes())) {
+            return reply::accept(&self.params, incoming, spoken);
+        }
         let record = incoming.record.clone();
         match self.call(incoming) {
             Ok((call, respond)) => Entry::Call(call, Box::new(respond)),
@@ -56,90 +56,34 @@ impl Adapter for Grpc {
 
 impl Grpc {
     fn call(&self, incoming: Incoming) -> Result<(Call, Responder), Fault> {
-        let Incoming {
-            schema,
-            peer,
-            head,
-            body,
-            record,
-            now,
-        } = incoming;
-        let method = schema.find(head.uri.path());
-        if method.is_none() && !schema.allow_unknown_methods {
-            return Err(unknown(&schema, head.uri.path()));
-        }
-        record.note().method = method;
-        let (kind, policy) = match method.map(|id| schema.method(id)) {
-            Some(method) => (method.kind, Arc::clone(&method.policy)),
-            // It may do anything.
-            None => (StreamKind::Bidi, Arc::clone(&schema.default_policy)),
+        let path = incoming.head.uri.path();
+        let schema = &incoming.schema;
+        // The layers answer for the gateway's own services, so they are no exception here.
+        let Some(found) = open::find(schema, &self.params.own, path) else {
+            return Err(open::unknown(schema, path));
         };
-        let trusted = forwarded::trusted(&self.params.trusted_proxies, &peer);
-        let rules = Rules {
-            denied: &policy.rest.denied_headers,
+        let content_type = incoming.head.headers.get(CONTENT_TYPE).cloned();
+        let ask = Ask {
+            params: &self.params,
             grpc: true,
-            trusted,
+            content_type: &content_type.unwrap_or(GRPC_PROTO),
         };
-        let (mut metadata, dropped) = metadata::from_headers(&head.headers, rules);
-        record.note().metadata_dropped = dropped;
-        forwarded::write(&head, &peer, trusted, &mut metadata);
-        if let Some(content_type) = head.headers.get(CONTENT_TYPE) {
-            metadata.insert(CONTENT_TYPE, content_type.clone());
-        }
-
-        let asked = timeout::asked(&head.headers)?;
+        let Opened { mut call, body, .. } = open::open(incoming, &found, ask)?;
         // A unary caller who stops in the middle of its one message is not waited for.
-        let body = if kind.client_streams() {
+        let body = if call.kind().client_streams() {
             body
         } else {
-            Body::raw(IdleBody::new(body, policy.timeouts.body_idle))
+            Body::raw(IdleBody::new(body, call.policy.timeouts.body_idle))
         };
-        let call = Call {
-            method,
-            path: head.uri.path_and_query().cloned().unwrap_or_else(root),
-            authority: authority(&head),
-            metadata,
-            body: Body::stream(Followed::request(body, &policy, record.clone())),
-            deadline: timeout::deadline(now, &policy.timeouts, kind, asked, false),
-            policy: Arc::clone(&policy),
-            record: record.clone(),
-            schema,
+        let (policy, record) = (Arc::clone(&call.policy), call.record.clone());
+        call.body = Body::stream(Asked::new(body, COMPRESSED, &policy, record.clone()));
+        let respond = Responder {
+            record,
+            policy,
+            reason_header: self.params.reason_header,
         };
-        let reason_header = self.params.reason_header;
-        Ok((
-            call,
-            Responder {
-                record,
-                policy,
-                reason_header,
-            },
-        ))
+        Ok((call, respond))
     }
-}
-
-fn root() -> PathAndQuery {
-    PathAndQuery::from_static("/")
-}
-
-/// Towards the app a native call keeps the authority that its client named (M2).
-fn authority(head: &Parts) -> Option<Authority> {
-    head.uri.authority().cloned().or_else(|| {
-        let host = head.headers.get(http::header::HOST)?;
-        Authority::try_from(host.as_bytes()).ok()
-    })
-}
-
-fn unknown(schema: &Schema, path: &str) -> Fault {
-    if schema.reflection == Reflection::Pending {
-        return schema_pending();
-    }
-    let message = format!("the method {path} is not known here");
-    Fault::new(
-        Blame::Client,
-        Code::Unimplemented,
-        "UNKNOWN_METHOD",
-        message,
-    )
 }
 
 /// The HTTP status of a request that is no gRPC call at all.
@@ -162,29 +106,13 @@ fn refuse(incoming: &Incoming) -> Option<StatusCode> {
     None
 }
 
-fn plain(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        response
-            .headers_mut()
-            .insert(http::header::ALLOW, HeaderValue::from_static("POST"));
-    }
-    response
-}
-
 /// A call that ended before anything was answered.
 fn trailers_only(fault: &Fault, reason_header: bool) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.extend(told(fault).to_trailers());
-    if reason_header && fault.app_status().is_none() {
-        headers.insert(
-            "x-sidegate-reason",
-            HeaderValue::from_static(fault.reason()),
-        );
-    }
+    tell_reason(&mut response, fault, reason_header);
     response
 }
 
@@ -222,156 +150,9 @@ fn forward(reply: Reply, policy: &Policy, record: Record) -> Response<Body> {
             response.headers_mut().extend(trailers);
         }
         None => {
-            *response.body_mut() = Body::raw(Followed::reply(reply.body, policy, record));
+            *response.body_mut() =
+                Body::raw(Answered::new(reply.body, Dialect::Grpc, policy, record));
         }
     }
     response
-}
-
-fn note_status(record: &Record, trailers: &HeaderMap) {
-    let code = Status::from_trailers(trailers).map_or(Code::Unknown, |status| status.code);
-    record.note().code = Some(code);
-}
-
-/// A body whose frames are followed as they pass: counted, and held to the size limit.
-struct Followed {
-    body: Body,
-    follower: Follower,
-    record: Record,
-    direction: Direction,
-    ended: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    Request,
-    Reply,
-}
-
-impl Followed {
-    fn request(body: Body, policy: &Policy, record: Record) -> Self {
-        let follower = Follower::new(FrameRules::grpc(policy.limits.message_bytes));
-        Self {
-            body,
-            follower,
-            record,
-            direction: Direction::Request,
-            ended: false,
-        }
-    }
-
-    fn reply(body: Body, policy: &Policy, record: Record) -> Self {
-        let follower = Follower::new(FrameRules::grpc(policy.limits.response_message_bytes));
-        Self {
-            body,
-            follower,
-            record,
-            direction: Direction::Reply,
-            ended: false,
-        }
-    }
-
-    fn follow(&mut self, data: &Bytes) -> Result<(), Fault> {
-        let followed = self.follower.advance(data);
-        let mut record = self.record.note();
-        match self.direction {
-            Direction::Request => {
-                record.bytes_in += data.len() as u64;
-                record.messages_in = self.follower.messages();
-            }
-            Direction::Reply => record.messages_out = self.follower.messages(),
-        }
-        drop(record);
-        followed.map_err(|error| frame_fault(&error, self.direction))
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        let frame = match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
-            Some(Ok(frame)) => frame,
-            Some(Err(fault)) => return Poll::Ready(Some(Err(fault))),
-            None if self.direction == Direction::Request && !self.follower.at_boundary() => {
-                return Poll::Ready(Some(Err(frame_fault(
-                    &FrameError::Truncated,
-                    self.direction,
-                ))));
-            }
-            None => return Poll::Ready(None),
-        };
-        if let Some(data) = frame.data_ref()
-            && let Err(fault) = self.follow(data)
-        {
-            return Poll::Ready(Some(Err(fault)));
-        }
-        if let (Direction::Reply, Some(trailers)) = (self.direction, frame.trailers_ref()) {
-            note_status(&self.record, trailers);
-            let ok = Status::from_trailers(trailers).is_some_and(|status| status.is_ok());
-            if ok && !self.follower.at_boundary() {
-                // A cut message under a good status would look complete (invariant 14).
-                let fault = frame_fault(&FrameError::Truncated, self.direction);
-                return Poll::Ready(Some(Err(fault)));
-            }
-        }
-        Poll::Ready(Some(Ok(frame)))
-    }
-}
-
-impl http_body::Body for Followed {
-    type Data = Bytes;
-    type Error = Fault;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let polled = std::task::ready!(self.poll(context));
-        match polled {
-            Some(Err(fault)) => {
-                self.ended = true;
-                if self.direction == Direction::Request {
-                    return Poll::Ready(Some(Err(fault)));
-                }
-                // The answer has begun: its explicit end is a status in the trailers
-                // (invariant 14), never a stream that looks complete.
-                self.record.note().fault(&fault);
-                Poll::Ready(Some(Ok(Frame::trailers(told(&fault).to_trailers()))))
-            }
-            polled => Poll::Ready(polled),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.ended
-            || (self.body.is_end_stream()
-                && (self.direction == Direction::Reply || self.follower.at_boundary()))
-    }
-}
-
-fn frame_fault(error: &FrameError, direction: Direction) -> Fault {
-    let (blame, what) = match direction {
-        Direction::Request => (Blame::Client, "request"),
-        Direction::Reply => (Blame::Upstream, "response"),
-    };
-    match error {
-        FrameError::TooLarge { len, limit } => Fault::new(
-            blame,
-            Code::ResourceExhausted,
-            "MESSAGE_TOO_LARGE",
-            format!("a {what} message of {len} bytes is over the limit of {limit}"),
-        ),
-        FrameError::BadFlag { flag } => Fault::new(
-            blame,
-            Code::Internal,
-            "BAD_FRAME",
-            format!("a {what} message has the unknown flag {flag}"),
-        ),
-        FrameError::Truncated => Fault::new(
-            blame,
-            Code::Internal,
-            "TRUNCATED_MESSAGE",
-            format!("the {what} ended in the middle of a message"),
-        ),
-    }
 }

@@ -58,6 +58,9 @@ fn passes(name: &str, rules: Rules<'_>) -> bool {
     let family = match name {
         "host" | "content-length" | "content-type" | "content-encoding" | "accept-encoding"
         | "connect-timeout-ms" | "x-server-timeout" | "expect" => false,
+        "connect-protocol-version" | "connect-content-encoding" | "connect-accept-encoding" => {
+            false
+        }
         // Calls are re-timed by the gateway, and answers' headers have no place in requests.
         "grpc-encoding"
         | "grpc-accept-encoding"

@@ -5,13 +5,17 @@
 //! are no errors, only responses (invariant 2).
 
 pub mod classify;
+pub mod connect;
 pub mod forwarded;
 pub mod grpc;
+pub mod grpc_web;
 mod late;
 pub mod metadata;
 pub mod observe;
 pub mod reader;
+pub mod replies;
 pub mod rest;
+mod rpc;
 pub mod timeout;
 
 use std::pin::Pin;
@@ -36,6 +40,8 @@ use observe::Observed;
 pub struct Params {
     /// Peers whose `x-forwarded-*` headers are believed (M3).
     pub trusted_proxies: forwarded::TrustedProxies,
+    /// The descriptors of the services that the gateway answers itself.
+    pub own: Arc<Schema>,
     /// Whether the gateway's own faults say `x-sidegate-reason`.
     pub reason_header: bool,
 }
@@ -90,6 +96,8 @@ pub struct FrontDoor {
     stack: Stack,
     sink: Arc<dyn Sink>,
     grpc: grpc::Grpc,
+    grpc_web: grpc_web::GrpcWeb,
+    connect: connect::Connect,
     rest: rest::Rest,
 }
 
@@ -102,6 +110,8 @@ impl FrontDoor {
             stack,
             sink,
             grpc: grpc::Grpc::new(Rc::clone(&params)),
+            grpc_web: grpc_web::GrpcWeb::new(Rc::clone(&params)),
+            connect: connect::Connect::new(Rc::clone(&params)),
             rest: rest::Rest::new(params),
         }
     }
@@ -114,7 +124,7 @@ impl FrontDoor {
         let now = tokio::time::Instant::now().into_std();
         let (head, body) = request.into_parts();
         let schema = self.live.load();
-        let front = classify::classify(&head);
+        let front = classify::classify(&head, &schema);
         let mut record = CallRecord::new(now, Rc::clone(&peer), &head);
         record.schema = Some(Arc::clone(&schema));
         record.protocol = front.name();
@@ -130,6 +140,8 @@ impl FrontDoor {
         };
         let entry = match front {
             Front::Grpc => self.grpc.accept(incoming),
+            Front::GrpcWeb => self.grpc_web.accept(incoming),
+            Front::Connect => self.connect.accept(incoming),
             Front::Rest => self.rest.accept(incoming),
         };
         match entry {

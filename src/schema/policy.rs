@@ -23,9 +23,9 @@ pub struct Policy {
 /// Deadlines of a call (M4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Used for unary calls when the client gave none and the front is not gRPC.
+    /// Used for unary calls when the client gave none and the front is REST.
     pub unary_default: Option<Duration>,
-    /// Used for streaming calls when the client gave none and the front is not gRPC.
+    /// Used for streaming calls when the client gave none and the front is REST.
     pub stream_default: Option<Duration>,
     /// Never longer than this, whatever the client asks.
     pub max: Option<Duration>,

@@ -59,6 +59,18 @@ pub fn details_to_json(
     Some(details)
 }
 
+/// The type URL and the value of each detail of an encoded `google.rpc.Status`; none when the
+/// bytes are no status or one of another code (E4).
+pub fn list(details_bin: &[u8], code: u32) -> Vec<(&str, &[u8])> {
+    let status = Status::read(details_bin).ok();
+    let details = status.filter(|status| status.code == code);
+    details
+        .into_iter()
+        .flat_map(|status| status.details)
+        .filter_map(any_parts)
+        .collect()
+}
+
 struct Status<'w> {
     code: u32,
     details: Vec<&'w [u8]>,

@@ -13,10 +13,10 @@ pub struct LimitSettings {
     #[serde(flatten)]
     pub common: RouteLimitSettings,
 
-    /// The deadline of unary calls when the client gives none. Calls by gRPC are not touched.
+    /// The deadline of unary REST calls when the client gives none.
     pub timeout: PeriodOrOff,
 
-    /// The deadline of streams when the client gives none. Calls by gRPC are not touched.
+    /// The deadline of REST streams when the client gives none.
     pub stream_timeout: PeriodOrOff,
 
     /// The longest deadline that a client can ask for.

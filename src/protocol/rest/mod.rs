@@ -140,9 +140,21 @@ impl Adapter for Rest {
                 answer.record.note().code = Some(Code::Ok);
                 Entry::Answered(options(&allow))
             }
+            // The very path of a method belongs to the RPC protocols too: a body that is neither
+            // theirs nor JSON is refused in a way that all of them understand.
+            Err(fault) if is_method_path(&incoming) && fault.http() == UNSUPPORTED => {
+                incoming.record.note().fault(&fault);
+                Entry::Answered(super::connect::unsupported(&incoming))
+            }
             Err(fault) => Entry::Answered(error::from_fault(&answer, &fault)),
         }
     }
+}
+
+const UNSUPPORTED: StatusCode = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+
+fn is_method_path(incoming: &Incoming) -> bool {
+    incoming.schema.find(incoming.head.uri.path()).is_some()
 }
 
 /// The messages of a request, once they are asked for.

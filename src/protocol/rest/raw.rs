@@ -15,10 +15,10 @@ use http_body::Frame;
 
 use super::answer::Answer;
 use super::request::Reader;
-use super::stream::{Source, Step};
 use super::{error, headers};
 use crate::call::{Body, Code, Fault, LocalFuture, Reply, Status};
 use crate::protocol::Respond;
+use crate::protocol::replies::{Source, Step};
 use crate::transcode::http_body::HttpBody;
 
 /// The most of an upload that goes into one message, in bytes.
@@ -162,7 +162,7 @@ enum Begun {
 async fn begin(answer: &Answer, outcome: Result<Reply, Fault>) -> Result<Begun, Fault> {
     let reply = outcome?;
     let metadata = reply.metadata.clone();
-    let mut source = Source::new(answer, reply)?;
+    let mut source = Source::new(reply, answer.policy.limits.response_message_bytes)?;
     let mut response = Response::new(Body::empty());
     let mut ready = VecDeque::new();
     match poll_fn(|context| source.poll_step(context)).await {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, TRAILER};
 use http::{HeaderMap, Response, StatusCode};
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::answer::Answer;
@@ -20,7 +20,7 @@ use super::media::{ResponseStream, stream_type};
 use super::{error, headers, size, unary};
 use crate::call::{Body, Code, Fault, LocalFuture, Reply, Status};
 use crate::protocol::Respond;
-use crate::protocol::reader::{Messages, no_status};
+use crate::protocol::replies::{Source, Step};
 use crate::schema::policy::{ErrorShape, StreamShape};
 
 /// A server-sent comment, which every client skips.
@@ -66,7 +66,8 @@ impl Respond for Streaming {
                 Err(fault) => return error::from_fault(&answer, &fault),
             };
             let metadata = reply.metadata.clone();
-            let mut source = match Source::new(&answer, reply) {
+            let limit = answer.policy.limits.response_message_bytes;
+            let mut source = match Source::new(reply, limit) {
                 Ok(source) => source,
                 Err(fault) => return error::from_fault(&answer, &fault),
             };
@@ -82,76 +83,6 @@ impl Respond for Streaming {
             }
         })
     }
-}
-
-/// What an answer stream yields next.
-pub(super) enum Step {
-    Message(Bytes),
-    Ended(Status, HeaderMap),
-    Failed(Fault),
-}
-
-/// The app's side of the stream: messages, then one last word.
-pub(super) struct Source {
-    body: Body,
-    messages: Messages,
-    trailers_only: Option<HeaderMap>,
-    done: bool,
-}
-
-impl Source {
-    pub(super) fn new(answer: &Answer, reply: Reply) -> Result<Self, Fault> {
-        let limit = answer.policy.limits.response_message_bytes;
-        let messages = Messages::new(&reply.metadata, limit)?;
-        let Reply {
-            body,
-            trailers_only,
-            ..
-        } = reply;
-        Ok(Self {
-            body,
-            messages,
-            trailers_only,
-            done: false,
-        })
-    }
-
-    pub(super) fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Option<Step>> {
-        if self.done {
-            return Poll::Ready(None);
-        }
-        let step = match ready!(self.poll_inner(context)) {
-            Ok(step) => step,
-            Err(fault) => Step::Failed(fault),
-        };
-        self.done = !matches!(step, Step::Message(_));
-        Poll::Ready(Some(step))
-    }
-
-    fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Result<Step, Fault>> {
-        loop {
-            if let Some(trailers) = self.trailers_only.take() {
-                return Poll::Ready(ended(trailers));
-            }
-            if let Some(message) = self.messages.take()? {
-                return Poll::Ready(Ok(Step::Message(message)));
-            }
-            let frame = ready!(Pin::new(&mut self.body).poll_frame(context)).transpose()?;
-            match frame.map(Frame::into_data) {
-                Some(Ok(data)) => self.messages.push(data),
-                Some(Err(frame)) => {
-                    self.messages.finish()?;
-                    return Poll::Ready(ended(frame.into_trailers().unwrap_or_default()));
-                }
-                None => return Poll::Ready(Err(no_status())),
-            }
-        }
-    }
-}
-
-fn ended(trailers: HeaderMap) -> Result<Step, Fault> {
-    let status = Status::from_trailers(&trailers).ok_or_else(no_status)?;
-    Ok(Step::Ended(status, trailers))
 }
 
 /// Waits for the first message or the end; an event stream does not wait for ever.

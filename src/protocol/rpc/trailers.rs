@@ -1,0 +1,71 @@
+//! How an answer ends: in HTTP trailers, in a last envelope of trailers, or of JSON.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Frame;
+
+use super::{Dialect, text, told};
+use crate::call::{Fault, Status};
+use crate::protocol::connect;
+use crate::protocol::metadata::is_hop_by_hop;
+use crate::wire::frame::{END_STREAM, TRAILERS, frame};
+
+impl Dialect {
+    /// The last frame of an answer whose app ended it with `trailers`.
+    pub(in crate::protocol) fn end(self, status: &Status, trailers: HeaderMap) -> Frame<Bytes> {
+        let (flag, last) = match self {
+            Self::Grpc => return Frame::trailers(trailers),
+            Self::GrpcWeb | Self::GrpcWebText => (TRAILERS, block(&trailers)),
+            Self::Connect => (END_STREAM, connect::error::end_stream(status, &trailers)),
+        };
+        // Header blocks have limits far below what an envelope can hold.
+        let last = frame(flag, &last).unwrap_or_default();
+        Frame::data(match self {
+            Self::GrpcWebText => text::encode(&last),
+            Self::Grpc | Self::GrpcWeb | Self::Connect => last,
+        })
+    }
+
+    /// The last frame of an answer that broke off.
+    pub(in crate::protocol) fn broken(self, fault: &Fault) -> Frame<Bytes> {
+        let status = told(fault);
+        let trailers = status.to_trailers();
+        self.end(&status, trailers)
+    }
+}
+
+/// Trailers as lines; names are lower-case already, and nothing closes the block.
+fn block(trailers: &HeaderMap) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, value) in trailers {
+        if is_hop_by_hop(name.as_str()) {
+            continue;
+        }
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
+
+/// Appends metadata of the app that a client may see as headers.
+pub(in crate::protocol) fn append(headers: &mut HeaderMap, metadata: &HeaderMap) {
+    for (name, value) in metadata {
+        if !is_ours(name.as_str()) {
+            headers.append(name, value.clone());
+        }
+    }
+}
+
+/// Whether metadata of this name is about the wire between the app and the gateway.
+pub(in crate::protocol) fn is_ours(name: &str) -> bool {
+    matches!(
+        name,
+        "content-type"
+            | "content-length"
+            | "content-encoding"
+            | "grpc-encoding"
+            | "grpc-accept-encoding"
+    ) || is_hop_by_hop(name)
+}
