@@ -5,10 +5,6 @@ use std::process::ExitCode;
 
 use sidegate::cli::{Args, run};
 
-/// A request makes a few dozen small allocations and gives them back on the same thread.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let code = match Args::parse(std::env::args_os()) {

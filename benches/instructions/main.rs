@@ -87,25 +87,25 @@ fn scenarios() -> Outcome<Vec<Scenario>> {
     let streamed = grpc("/bench.Shelf/WatchBooks", &list)?;
     let new_item = messages::new_item();
     let rows = [
-        ("small GET", get("/v1/books/7"), 1000, 1, (50_000, 80)),
-        ("2 KB GET", get("/v1/items/17"), 500, 1, (90_000, 90)),
+        ("small GET", get("/v1/books/7"), 1000, 1, (104_000, 45)),
+        ("2 KB GET", get("/v1/items/17"), 500, 1, (149_000, 45)),
         (
             "700 B POST",
             post("/v1/items", &new_item),
             500,
             1,
-            (90_000, 120),
+            (134_000, 45),
         ),
-        ("41 KB list", get("/v1/items"), 100, 1, (900_000, 150)),
+        ("41 KB list", get("/v1/items"), 100, 1, (1_060_000, 49)),
         (
             "REST stream, a message",
             get("/v1/books:watch?page_size=1000"),
             10,
             STREAM,
-            (5_000, 8),
+            (6_400, 4),
         ),
-        ("gRPC unary", passed, 1000, 1, (80_000, 100)),
-        ("gRPC stream, a message", streamed, 10, STREAM, (5_000, 8)),
+        ("gRPC unary", passed, 1000, 1, (117_000, 37)),
+        ("gRPC stream, a message", streamed, 10, STREAM, (400, 1)),
     ];
     Ok(rows
         .into_iter()

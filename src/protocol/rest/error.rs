@@ -204,7 +204,7 @@ fn write(answer: &Answer, told: &Told) -> Response<Body> {
             body = indented;
         }
     }
-    let mut response = super::unary::json(body, answer.asked.head_only);
+    let mut response = super::unary::json(HeaderMap::new(), body, answer.asked.head_only);
     *response.status_mut() = told.http;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -1,7 +1,7 @@
 //! Which metadata of the app become headers of the answer (M2, E5).
 
 use http::StatusCode;
-use http::header::{HeaderMap, HeaderName};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 
 use crate::call::metadata::lookup;
 use crate::protocol::metadata::is_hop_by_hop;
@@ -13,6 +13,16 @@ fn passes(name: &str) -> bool {
         "content-length" | "content-type" | "content-encoding" | "x-http-code" | "connection"
     ) && !name.starts_with("grpc-")
         && !is_hop_by_hop(name)
+}
+
+/// The metadata as headers of the answer, where all of it may pass as it is but for the content
+/// type, which the answer has its own of; else the metadata back.
+pub(super) fn reuse(metadata: HeaderMap, prefix: Option<&str>) -> Result<HeaderMap, HeaderMap> {
+    let all = prefix.is_none()
+        && metadata
+            .keys()
+            .all(|name| *name == CONTENT_TYPE || passes(name.as_str()));
+    if all { Ok(metadata) } else { Err(metadata) }
 }
 
 /// Appends what may pass of `metadata` to `headers`, under `prefix` if there is one.
@@ -77,6 +87,28 @@ mod tests {
                 expected,
                 "{value} {ok}"
             );
+        }
+    }
+
+    #[test]
+    fn m2_metadata_is_used_as_it_is_only_if_all_of_it_may_pass() {
+        let map = |names: &[&'static str]| -> HeaderMap {
+            let pairs = names.iter().map(|name| (*name, "1".parse().unwrap()));
+            pairs
+                .map(|(name, value)| (HeaderName::from_static(name), value))
+                .collect()
+        };
+        let usual = map(&["content-type", "date", "x-a"]);
+        assert_eq!(reuse(usual.clone(), None).as_ref(), Ok(&usual));
+        assert_eq!(reuse(usual.clone(), Some("x-")).as_ref(), Err(&usual));
+        for odd in [
+            "connection",
+            "grpc-encoding",
+            "x-http-code",
+            "content-length",
+        ] {
+            let metadata = map(&["content-type", odd]);
+            assert_eq!(reuse(metadata.clone(), None), Err(metadata), "{odd}");
         }
     }
 

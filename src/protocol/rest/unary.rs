@@ -135,14 +135,30 @@ fn success(answer: &Answer, whole: Whole) -> Result<Response<Body>, Fault> {
     }
     let message = message.ok_or_else(|| cardinality("no message"))?;
     let http = headers::chosen_status(&[&metadata, &trailers], true).unwrap_or(StatusCode::OK);
-    let mut response = if headers::is_bodiless(http) {
-        Response::new(Body::empty())
+    let prefix = answer.policy.rest.metadata_prefix.as_deref();
+    let is_json = !answer.raw && !answer.asked.proto && !headers::is_bodiless(http);
+    let mut response = if is_json {
+        let mut body = Vec::new();
+        to_json(answer, &message, answer.json.indent, &mut body)?;
+        let (own, rest) = match headers::reuse(metadata, prefix) {
+            Ok(own) => (own, None),
+            Err(metadata) => (HeaderMap::new(), Some(metadata)),
+        };
+        let mut response = json(own, body, answer.asked.head_only);
+        if let Some(rest) = &rest {
+            headers::append(response.headers_mut(), rest, prefix);
+        }
+        response
     } else {
-        content(answer, &message)?
+        let mut response = if headers::is_bodiless(http) {
+            Response::new(Body::empty())
+        } else {
+            content(answer, &message)?
+        };
+        headers::append(response.headers_mut(), &metadata, prefix);
+        response
     };
     *response.status_mut() = http;
-    let prefix = answer.policy.rest.metadata_prefix.as_deref();
-    headers::append(response.headers_mut(), &metadata, prefix);
     headers::append(response.headers_mut(), &trailers, prefix);
     let mut record = answer.record.note();
     record.messages_out = 1;
@@ -150,17 +166,13 @@ fn success(answer: &Answer, whole: Whole) -> Result<Response<Body>, Fault> {
     Ok(response)
 }
 
-/// The answer's body in the form that was asked for.
+/// The answer's body where it is no JSON.
 fn content(answer: &Answer, message: &Bytes) -> Result<Response<Body>, Fault> {
-    if answer.raw && !answer.asked.proto {
+    if !answer.asked.proto {
         return raw::whole(answer, message);
     }
-    if !answer.asked.proto {
-        let mut body = Vec::new();
-        to_json(answer, message, answer.json.indent, &mut body)?;
-        return Ok(json(body, answer.asked.head_only));
-    }
-    let mut response = json(prune(answer, message)?.into_owned(), answer.asked.head_only);
+    let wanted = prune(answer, message)?.into_owned();
+    let mut response = json(HeaderMap::new(), wanted, answer.asked.head_only);
     let protobuf = HeaderValue::from_static("application/x-protobuf");
     response.headers_mut().insert(CONTENT_TYPE, protobuf);
     Ok(response)
@@ -228,10 +240,11 @@ pub(super) fn to_json(
     }
 }
 
-/// A complete JSON answer; for HEAD everything but its bytes.
-pub(super) fn json(body: Vec<u8>, head_only: bool) -> Response<Body> {
+/// A complete JSON answer with what is in `headers` besides; for HEAD everything but its bytes.
+pub(super) fn json(headers: HeaderMap, body: Vec<u8>, head_only: bool) -> Response<Body> {
     let length = body.len();
     let mut response = Response::new(Body::empty());
+    *response.headers_mut() = headers;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if head_only {
