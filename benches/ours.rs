@@ -1,5 +1,7 @@
 //! The codec as the benchmarks call it: one message type, both ways.
 
+use std::cell::RefCell;
+
 use prost::Message as _;
 use sidegate::schema::Schema;
 use sidegate::schema::binding::BodyTarget;
@@ -37,6 +39,7 @@ pub(crate) struct Codec<'s> {
     message: MessageId,
     bound: Bound,
     options: JsonOptions,
+    scratch: RefCell<wire_to_json::Scratch>,
 }
 
 impl<'s> Codec<'s> {
@@ -49,6 +52,7 @@ impl<'s> Codec<'s> {
                 .expect("the files have the type"),
             bound: Bound::default(),
             options: JsonOptions::default(),
+            scratch: RefCell::default(),
         }
     }
 
@@ -80,6 +84,8 @@ impl<'s> Codec<'s> {
 
     pub(crate) fn to_json(&self, wire: &[u8], out: &mut Vec<u8>) {
         out.clear();
-        wire_to_json::transcode(&self.response(), wire, out).expect("it has a JSON form");
+        let mut scratch = self.scratch.borrow_mut();
+        wire_to_json::transcode_with(&mut scratch, &self.response(), wire, out)
+            .expect("it has a JSON form");
     }
 }

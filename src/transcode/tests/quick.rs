@@ -130,6 +130,71 @@ fn wide_messages_are_printed_alike() {
     }
 }
 
+/// What is legal but in disorder, and what is wrong but does not count, by all three passes.
+#[test]
+fn disorder_has_one_outcome() {
+    check(include_str!("cases/disorder.txt"), |name, wire| {
+        let wire = assemble(wire);
+        for which in 0..16 {
+            compare(name, &wire, which, 1 << 20).unwrap();
+        }
+        let response = Response {
+            tables: &SCHEMA.tables,
+            message: message(name),
+            selection: None,
+            options: &JsonOptions::default(),
+            limit: 1 << 20,
+        };
+        match print(transcode, &response, &wire) {
+            Ok((json, written)) => format!("{} {json}", written.unknown_fields),
+            Err(error) => error.to_string(),
+        }
+    });
+}
+
+/// Messages of every type, cut off at every byte, and with one bit of every byte turned over.
+#[test]
+fn what_is_cut_or_flipped_is_printed_alike() {
+    let mut random = 1_u64;
+    for (name, round) in TYPES
+        .iter()
+        .flat_map(|name| (0..8_u8).map(move |at| (name, at)))
+    {
+        let seed: Vec<u8> = (0..250)
+            .map(|_| {
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                (random >> 56) as u8
+            })
+            .collect();
+        let bytes = wire(&SCHEMA.tables, message(name), &mut Entropy::new(&seed));
+        for at in 0..bytes.len() {
+            let which = (at % 16) as u8;
+            compare(name, &bytes[..at], which, 1 << 20).unwrap();
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << ((usize::from(round) + at) % 8);
+            compare(name, &flipped, which, 1 << 20).unwrap();
+        }
+        // A limit that is just met is met in every way, and one byte less in none.
+        let response = Response {
+            tables: &SCHEMA.tables,
+            message: message(name),
+            selection: None,
+            options: &JsonOptions::default(),
+            limit: usize::MAX,
+        };
+        if let Ok((json, _)) = print(transcode, &response, &bytes) {
+            for limit in [json.len(), json.len() - 1] {
+                let response = Response { limit, ..response };
+                compare(name, &bytes, 0, limit).unwrap();
+                let printed = print(transcode, &response, &bytes);
+                assert_eq!(printed.is_ok(), limit == json.len(), "{name} {bytes:?}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 

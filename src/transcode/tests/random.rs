@@ -153,9 +153,15 @@ proptest! {
             return Ok(());
         };
         match to_wire(name, &json) {
-            // Every number of `NullValue` is printed as null, which is read as 0.
-            Ok(_) if json.contains("\"fNull\":null") => {}
-            Ok(again) => prop_assert_eq!(to_json(name, &again), Ok(json)),
+            Ok(again) => {
+                // Every number of `NullValue` is printed as null, which is read as 0, its default.
+                let null = "\"fNull\":null";
+                let expected = json
+                    .replace(&format!(",{null}"), "")
+                    .replace(&format!("{null},"), "")
+                    .replace(null, "");
+                prop_assert_eq!(to_json(name, &again), Ok(expected));
+            }
             // Readers refuse what writers let pass: a type that is not known, a field that lacks.
             Err(rejected) => {
                 let text = format!("{rejected:?}");

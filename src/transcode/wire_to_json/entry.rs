@@ -5,7 +5,7 @@ use super::group;
 use super::keys::Keys;
 use super::walker::{Stop, Walker};
 use crate::schema::plan::{Kind, MessageId, Rendered, Tables};
-use crate::transcode::proto::{Reader, split_tag};
+use crate::transcode::proto::Reader;
 
 /// An entry that will be printed.
 pub(super) enum Entry<'t, 'w> {
@@ -84,9 +84,15 @@ fn plain<'t, 'w>(tables: &'t Tables, id: MessageId, bytes: &'w [u8]) -> Option<E
     let mut reader = Reader::new(bytes);
     let mut next = |tag: u32| {
         let found = reader.whole_tag().ok()?;
-        let (number, wire_type) = split_tag(tag).ok()?;
         let start = reader;
-        (found == tag && reader.value(number, wire_type).is_ok()).then_some(start)
+        let skipped = match tag & 7 {
+            0 => reader.varint().is_ok(),
+            1 => reader.fixed64().is_ok(),
+            2 => reader.bytes().is_ok(),
+            5 => reader.fixed32().is_ok(),
+            _ => false,
+        };
+        (found == tag && skipped).then_some(start)
     };
     let (first, second) = (next(key.tag)?, next(value.tag)?);
     reader.is_empty().then_some(Entry::Plain {

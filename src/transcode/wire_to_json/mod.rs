@@ -213,12 +213,13 @@ fn run<'t>(
     wire: &[u8],
 ) -> Result<Written, WireError> {
     let start = walker.out.len();
+    let simple = !walker.quick && !walker.grouping;
     let mut result = print(&mut walker, response, wire);
     let again = match &result {
         Ok(()) => false,
         Err(Stop::Conflict) => true,
         // What is too long may be overwritten, too. The quick pass leaves that to the simple one.
-        Err(Stop::Error(error)) => error.is_too_large() && !walker.quick && !walker.grouping,
+        Err(Stop::Error(error)) => error.is_too_large() && simple,
     };
     if again {
         walker.start_over(start);

@@ -202,12 +202,14 @@ impl<'t> Object<'t> {
     /// What stands before a value: its name and the bracket of its list, or a comma.
     #[inline]
     fn begin(&mut self, walker: &mut Walker<'t, '_>, at: At<'t>) -> Result<&'t Rendered, Stop> {
-        let (_, member) = at;
-        let singular = member.cardinality == Cardinality::Singular;
-        if self.open.is_some() || !singular || !self.seen.insert(member) {
-            return self.begin_slowly(walker, at);
+        let (index, member) = at;
+        match self.open {
+            Some((open, _)) if open == index => Ok(Rendered::COMMA),
+            None if member.cardinality == Cardinality::Singular && self.seen.insert(member) => {
+                Ok(member.key(walker.options.names))
+            }
+            _ => self.begin_slowly(walker, at),
         }
-        Ok(member.key(walker.options.names))
     }
 
     #[inline(never)]
@@ -216,13 +218,8 @@ impl<'t> Object<'t> {
         walker: &mut Walker<'t, '_>,
         at: At<'t>,
     ) -> Result<&'t Rendered, Stop> {
-        let (index, member) = at;
-        if let Some((open, _)) = self.open {
-            if open == index {
-                return Ok(Rendered::COMMA);
-            }
-            self.close(walker)?;
-        }
+        let member = at.1;
+        self.close(walker)?;
         if !self.seen.insert(member) {
             return Err(Stop::Conflict);
         }

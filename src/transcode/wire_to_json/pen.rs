@@ -168,7 +168,8 @@ impl<'o> Pen<'o> {
             };
         }
         // SAFETY: `take` found room for `WIDTH` bytes behind the whole text. Each step writes
-        // `WIDTH` bytes and moves `next` by as much of the text as it took, and never behind it.
+        // `WIDTH` bytes and moves `next` by as much of the text as it took, and never behind it;
+        // the last one steps back over bytes of this text that were written just before.
         unsafe {
             for chunk in chunks {
                 let found = scan::look(chunk);
@@ -184,11 +185,18 @@ impl<'o> Pen<'o> {
                     };
                 }
             }
-            let chunk = scan::padded(tail);
+            // What is left is looked at together with what stands before it, which is all plain.
+            let (back, chunk) = match text.last_chunk::<WIDTH>() {
+                Some(last) => (WIDTH - tail.len(), *last),
+                None => (0, scan::padded(tail)),
+            };
             let found = scan::look(&chunk);
+            self.next = self.next.sub(back);
             self.next.cast::<[u8; WIDTH]>().write_unaligned(chunk);
-            let len = (found.special | 1 << tail.len()).trailing_zeros() as usize;
+            let end = back + tail.len();
+            let len = (found.special | 1 << end).trailing_zeros() as usize;
             self.next = self.next.add(len);
+            plain -= back;
             Copied {
                 plain: plain + len,
                 ascii: (high | found.high) == 0,
