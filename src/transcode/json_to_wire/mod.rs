@@ -1,9 +1,9 @@
 //! A JSON body becomes a protobuf message, in one pass and without objects in between.
 //!
-//! serde_json reads the text; the seeds here know from the tables what stands where and append
-//! wire bytes to the output. Nothing here interprets names of fields at run time beyond one hash
-//! lookup a key, and no value is kept: what is wrong is noted as a [`Violation`] with its path,
-//! and reading goes on, so that a client learns of all its mistakes at once.
+//! The quick pass (`quick/`) has a tokenizer of its own and either is sure or doubts. What it doubts
+//! the simple pass reads anew: serde_json reads the text, and the seeds here know from the tables
+//! what stands where. No value is kept: what is wrong is noted as a [`Violation`] with its path, and
+//! reading goes on, so that a client learns of all its mistakes at once.
 //!
 //! Rules: B2-B4, B10, J1, J2.
 
