@@ -169,4 +169,43 @@ mod tests {
         let fault = reset(Reason::CANCEL, past);
         assert_eq!(fault.code(), Code::DeadlineExceeded);
     }
+
+    /// What our own client tells is what the h2 crate would.
+    #[test]
+    fn failures() {
+        use Failure::{Lost, Malformed, Reset, Unprocessed};
+        let rows = [
+            (
+                Reset(Reason::REFUSED_STREAM),
+                Code::Unavailable,
+                "APP_RESET",
+                true,
+            ),
+            (Reset(Reason::CANCEL), Code::Cancelled, "APP_RESET", false),
+            (
+                Unprocessed(Reason::NO_ERROR),
+                Code::Unavailable,
+                "APP_CLOSING",
+                true,
+            ),
+            (Malformed("x"), Code::Internal, "APP_PROTOCOL_ERROR", false),
+            (
+                Lost("x".into()),
+                Code::Unavailable,
+                "CONNECTION_LOST",
+                false,
+            ),
+        ];
+        for (failure, code, reason, safe) in rows {
+            let fault = of_failure(&failure, Deadline::NEVER);
+            assert_eq!(
+                (fault.code(), fault.reason()),
+                (code, reason),
+                "{failure:?}"
+            );
+            let never_processed = fault.retry() == Retry::NeverProcessed;
+            assert_eq!(never_processed, safe, "{failure:?}");
+            assert!(fault.cause().is_some(), "{failure:?}");
+        }
+    }
 }

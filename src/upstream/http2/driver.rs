@@ -22,7 +22,7 @@ pub(in crate::upstream) struct Driver<S> {
 }
 
 /// What is read at once.
-const INPUT_BYTES: usize = 64 << 10;
+const INPUT_BYTES: usize = 32 << 10;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// A connection over a fresh socket.

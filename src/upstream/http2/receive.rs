@@ -19,8 +19,9 @@ pub(super) struct Block {
     frames: usize,
 }
 
-/// From this size on, what a DATA frame holds is not copied but shared with the read buffer.
-const SHARED_BYTES: usize = 2048;
+/// From this size on, what a DATA frame holds is not copied but shared with the read buffer. Less
+/// is copied, so that what a slow client leaves unread does not hold much more than itself.
+const SHARED_BYTES: usize = 4096;
 
 impl Session {
     /// Takes the whole frames off the front of `input`. After an error nothing more may come.
