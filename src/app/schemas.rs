@@ -192,9 +192,11 @@ impl Schemas {
         let files = Files::read(&config.sources);
         let (schema, problems) = files.compile(config, Told::NotYet);
         telemetry.metrics().adopt(&schema);
+        // Nobody compiles them again when the app is not asked.
+        let files = Some(files).filter(|_| config.sources.reflection);
         Self {
             config: Arc::clone(config),
-            files,
+            files: files.unwrap_or_default(),
             live: Arc::new(Live::new(schema)),
             problems: Arc::new(Live::new(problems)),
             telemetry,

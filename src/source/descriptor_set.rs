@@ -1,23 +1,26 @@
 //! Schemas from descriptor sets, as `protoc --descriptor_set_out` and `buf build` write them.
 //!
 //! Every file keeps the very bytes it has in the set: nothing is decoded and encoded again, so no
-//! extension and no edition feature is ever lost here. What is wrong inside of a file is for the
-//! schema's compiler to tell.
+//! extension and no edition feature is ever lost here; a large set only loses most of its source
+//! info (see [`thin`]). What is wrong inside of a file is for the schema's compiler to tell.
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Read;
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Loaded, raw};
+use super::{Loaded, raw, thin};
 use crate::schema::compile::{Services, SourceFile};
 use crate::schema::problem::{Location, Problem};
 
 /// The largest set that is read.
 pub const MAX_BYTES: u64 = 512 << 20;
+
+/// Sets that are larger are read without most of their source info.
+const LARGE: u64 = 16 << 20;
 
 /// How a set is made, for those whose file is none.
 const HOW: &str = "make one with protoc --include_imports --include_source_info -o set.binpb, or buf build -o set.binpb";
@@ -29,17 +32,31 @@ pub fn load(path: &Path) -> Loaded {
         files: Vec::new(),
         problems: vec![Problem::error(Location::file(Arc::clone(&origin)), message)],
     };
-    let mut bytes = Vec::new();
-    let read =
-        fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
-    match read {
+    match read(path) {
         Err(error) => refuse(format!("cannot be read: {error}").to_lowercase()),
-        Ok(length) if length as u64 > MAX_BYTES => refuse(format!(
+        Ok(bytes) if bytes.len() as u64 > MAX_BYTES => refuse(format!(
             "the descriptor set is longer than {} MiB",
             MAX_BYTES >> 20
         )),
-        Ok(_) => read_set(&Bytes::from(bytes), &origin),
+        Ok(bytes) => read_set(&Bytes::from(bytes), &origin),
     }
+}
+
+/// The bytes of a file, or more of them than are allowed.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > LARGE && length <= MAX_BYTES {
+        let source = BufReader::with_capacity(1 << 16, file);
+        if let Some(mut set) = thin::read(source, MAX_BYTES + 1)? {
+            set.shrink_to_fit();
+            return Ok(set);
+        }
+        file = fs::File::open(path)?;
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(MAX_BYTES)).unwrap_or(0));
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Reads a set from memory; `origin` names it to the user.

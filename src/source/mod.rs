@@ -10,6 +10,7 @@ pub mod proto_dir;
 mod raw;
 pub mod reflection;
 pub mod service_yaml;
+mod thin;
 
 use crate::schema::compile::SourceFile;
 use crate::schema::problem::Problem;

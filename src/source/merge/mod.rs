@@ -5,8 +5,10 @@
 //! gets a digest: same files, same digest, and nothing has to be compiled again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+
+use rustc_hash::FxHasher;
 
 use super::{Loaded, known, raw};
 use crate::schema::compile::{Services, SourceFile};
@@ -52,7 +54,7 @@ pub fn merge(sources: impl IntoIterator<Item = Loaded>) -> Merged {
 
 /// A number that changes when one of the files does, or their order.
 pub fn digest(files: &[SourceFile]) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FxHasher::default();
     for file in files {
         file.bytes.hash(&mut hasher);
         match &file.services {
@@ -70,6 +72,8 @@ struct Merging {
     entries: BTreeMap<Arc<str>, Entry>,
     /// The file that declares a symbol, by its full name.
     symbols: HashMap<String, Arc<str>>,
+    /// The files whose symbols are not among them yet: there may be no weaker source to ask.
+    unread: Vec<Arc<str>>,
     problems: Vec<Problem>,
 }
 
@@ -78,18 +82,14 @@ struct Entry {
     file: SourceFile,
     name: Arc<str>,
     imports: Vec<String>,
-    /// Full names of its messages, enums, services and extensions outside of messages.
-    symbols: Vec<String>,
 }
 
 impl Entry {
     fn read(file: SourceFile) -> Result<Self, Box<Problem>> {
-        let read = raw::head(&file.bytes).and_then(|head| Ok((head, raw::declared(&file.bytes)?)));
-        match read {
-            Ok((head, declared)) => Ok(Self {
+        match raw::head(&file.bytes) {
+            Ok(head) => Ok(Self {
                 name: Arc::from(head.name),
                 imports: head.dependency,
-                symbols: declared.symbols(),
                 file,
             }),
             Err(error) => Err(Box::new(Problem::error(
@@ -97,6 +97,12 @@ impl Entry {
                 format!("a descriptor of it is broken: {error}"),
             ))),
         }
+    }
+
+    /// Full names of its messages, enums, services and extensions outside of messages. What is
+    /// wrong with a file that they cannot be read of, the compiler of schemas tells.
+    fn symbols(&self) -> Vec<String> {
+        raw::declared(&self.file.bytes).map_or_else(|_told| Vec::new(), |read| read.symbols())
     }
 
     fn is_from_memory(&self) -> bool {
@@ -107,6 +113,10 @@ impl Entry {
 impl Merging {
     /// Adds the files of one source, all of which are weaker than what is there.
     fn add_source(&mut self, entries: Vec<Entry>) {
+        if entries.is_empty() {
+            return;
+        }
+        self.read_symbols();
         let mut added = Vec::with_capacity(entries.len());
         for entry in entries {
             if let Some(stronger) = self.entries.get_mut(&entry.name) {
@@ -123,12 +133,15 @@ impl Merging {
             self.entries.insert(Arc::clone(&entry.name), entry);
         }
         // Only now: files of one source do not replace each other.
-        for name in added {
-            if let Some(entry) = self.entries.get(&name) {
-                for symbol in &entry.symbols {
-                    let owner = self.symbols.entry(symbol.clone());
-                    owner.or_insert_with(|| Arc::clone(&name));
-                }
+        self.unread = added;
+    }
+
+    fn read_symbols(&mut self) {
+        for name in std::mem::take(&mut self.unread) {
+            let symbols = self.entries.get(&name).map(Entry::symbols);
+            for symbol in symbols.unwrap_or_default() {
+                let owner = self.symbols.entry(symbol);
+                owner.or_insert_with(|| Arc::clone(&name));
             }
         }
     }
@@ -136,12 +149,16 @@ impl Merging {
     /// Whether a stronger source declares the same under another file name: the roots of files
     /// on a disk are seldom those the application was built with.
     fn is_declared_elsewhere(&mut self, entry: &Entry) -> bool {
-        let owners = entry.symbols.iter().map(|symbol| self.symbols.get(symbol));
+        if self.symbols.is_empty() {
+            return false;
+        }
+        let symbols = entry.symbols();
+        let owners = symbols.iter().map(|symbol| self.symbols.get(symbol));
         let owners = owners.collect::<Vec<_>>();
         let Some(owner) = owners.iter().find_map(|owner| *owner).map(Arc::clone) else {
             return false;
         };
-        let lost = entry.symbols.iter().zip(&owners);
+        let lost = symbols.iter().zip(&owners);
         let lost = lost
             .filter(|(_, owner)| owner.is_none())
             .map(|(symbol, _)| symbol.as_str());
