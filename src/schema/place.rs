@@ -7,10 +7,11 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use prost::Message;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::problem::Location;
+use super::view;
 
 /// Field numbers of descriptor.proto, of which paths into a file are made.
 pub(super) mod step {
@@ -46,20 +47,8 @@ pub(super) struct Places {
 
 type Spans = FxHashMap<Box<[i32]>, (u32, u32)>;
 
-/// [`SourceCodeInfo`](super::descriptor::SourceCodeInfo) without its comments.
-#[derive(Clone, PartialEq, Message)]
-struct Info {
-    #[prost(message, repeated, tag = "1")]
-    location: Vec<Span>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Span {
-    #[prost(int32, repeated, tag = "1")]
-    path: Vec<i32>,
-    #[prost(int32, repeated, tag = "2")]
-    span: Vec<i32>,
-}
+/// The path of a location; few are longer.
+type Path = SmallVec<[i32; 16]>;
 
 impl Places {
     /// The places of the file that the user knows as `file`.
@@ -112,28 +101,49 @@ impl Places {
     }
 
     fn load(&self, services: bool) -> Spans {
-        /// The length of the path of a method's option: service, method, options, option.
-        const OPTION: usize = 6;
         let mut spans = Spans::default();
         let Some(info) = &self.info else { return spans };
+        let mut path = Path::new();
+        let read = view::records(info, |number, value| {
+            if number == 1 {
+                path.clear();
+                let place = location(value.len()?, &mut path)?;
+                let in_service = path.first() == Some(&step::FILE_SERVICE);
+                if let Some(place) = place.filter(|_| in_service == services) {
+                    note(&mut spans, &path, place);
+                }
+            }
+            Ok(())
+        });
         // Source info that cannot be read costs the places, never the file.
-        let info = Info::decode(info.clone()).unwrap_or_default();
-        for Span { path, span } in info.location {
-            let in_service = path.first() == Some(&step::FILE_SERVICE);
-            if in_service != services {
-                continue;
-            }
-            let [line, column, ..] = *span else { continue };
-            let from_one = |value: i32| u32::try_from(value).map_or(0, |value| value + 1);
-            let place = (from_one(line), from_one(column));
-            // An option that was set member by member has places for its members only.
-            if let Some(option) = path.get(..OPTION).filter(|_| path.len() > OPTION) {
-                spans.entry(option.into()).or_insert(place);
-            }
-            spans.entry(path.into()).or_insert(place);
-        }
-        spans
+        read.map_or_else(|view::Broken| Spans::default(), |()| spans)
     }
+}
+
+/// Reads one location: its path, and line and column if it has them. Most are looked at in vain,
+/// so nothing is put aside for them.
+fn location(bytes: &[u8], path: &mut Path) -> Result<Option<(u32, u32)>, view::Broken> {
+    let mut span = SmallVec::<[i32; 4]>::new();
+    view::records(bytes, |number, value| match number {
+        1 => value.ints(path),
+        2 => value.ints(&mut span),
+        _ => Ok(()),
+    })?;
+    let from_one = |value: i32| u32::try_from(value).map_or(0, |value| value + 1);
+    Ok(match *span {
+        [line, column, ..] => Some((from_one(line), from_one(column))),
+        _ => None,
+    })
+}
+
+fn note(spans: &mut Spans, path: &[i32], place: (u32, u32)) {
+    /// The length of the path of a method's option: service, method, options, option.
+    const OPTION: usize = 6;
+    // An option that was set member by member has places for its members only.
+    if let Some(option) = path.get(..OPTION).filter(|_| path.len() > OPTION) {
+        spans.entry(option.into()).or_insert(place);
+    }
+    spans.entry(path.into()).or_insert(place);
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 use prost::Message as _;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+use smallvec::{Array, SmallVec};
 
 use super::descriptor::{
     EnumOptions, FeatureSet, FileOptions, MessageOptions, OneofOptions, ServiceDescriptorProto,
@@ -92,7 +93,7 @@ pub(super) struct Enum<'a> {
 
 /// The value of a record.
 #[derive(Clone, Copy, Debug)]
-enum Value<'a> {
+pub(super) enum Value<'a> {
     Varint(u64),
     Len(&'a [u8]),
     Other,
@@ -240,7 +241,7 @@ fn enum_value(bytes: &[u8]) -> Result<(&str, i32), Broken> {
 // === impl Value ===
 
 impl<'a> Value<'a> {
-    fn len(self) -> Result<&'a [u8], Broken> {
+    pub(super) fn len(self) -> Result<&'a [u8], Broken> {
         match self {
             Self::Len(bytes) => Ok(bytes),
             Self::Varint(_) | Self::Other => Err(Broken),
@@ -263,6 +264,24 @@ impl<'a> Value<'a> {
     }
 }
 
+impl Value<'_> {
+    /// Adds the numbers of a repeated field, which stand packed or one by one.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "an int32 is the low half of what is on the wire"
+    )]
+    pub(super) fn ints<A: Array<Item = i32>>(self, to: &mut SmallVec<A>) -> Result<(), Broken> {
+        let Self::Len(mut packed) = self else {
+            to.push(self.int()?);
+            return Ok(());
+        };
+        while !packed.is_empty() {
+            to.push(decode_varint(&mut packed).map_err(|_told_later| Broken)? as i32);
+        }
+        Ok(())
+    }
+}
+
 /// Options that stand twice are merged, as all messages are.
 fn merge<M: prost::Message + Default>(
     options: &mut Option<M>,
@@ -273,7 +292,7 @@ fn merge<M: prost::Message + Default>(
 }
 
 /// Gives every record of a message to `each`: its number and what it holds.
-fn records<'a>(
+pub(super) fn records<'a>(
     bytes: &'a [u8],
     mut each: impl FnMut(u32, Value<'a>) -> Result<(), Broken>,
 ) -> Result<(), Broken> {

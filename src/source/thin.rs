@@ -7,7 +7,6 @@
 
 use std::io::{self, BufRead, Read};
 
-use prost::Message;
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
 
 /// The field of the files in a set.
@@ -15,22 +14,7 @@ const FILE: u32 = 1;
 /// The field of the source info in a file.
 const SOURCE_INFO: u32 = 9;
 /// What of a file keeps its places: package, imports, services, syntax and edition.
-const PLACED: [i32; 5] = [2, 3, 6, 12, 14];
-
-/// Source info without comments.
-#[derive(Clone, PartialEq, Message)]
-struct Info {
-    #[prost(message, repeated, tag = "1")]
-    location: Vec<Location>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Location {
-    #[prost(int32, repeated, tag = "1")]
-    path: Vec<i32>,
-    #[prost(int32, repeated, tag = "2")]
-    span: Vec<i32>,
-}
+const PLACED: [u64; 5] = [2, 3, 6, 12, 14];
 
 /// Reads a set of at most `limit` bytes file by file; nothing when it is not one, or longer. What
 /// is wrong with it, those tell who read it whole.
@@ -57,9 +41,7 @@ pub(super) fn read(source: impl BufRead, limit: u64) -> io::Result<Option<Vec<u8
             Some(()) => &kept,
             None => &file,
         };
-        encode_key(FILE, WireType::LengthDelimited, &mut set);
-        encode_varint(content.len() as u64, &mut set);
-        set.extend_from_slice(content);
+        put(FILE, content, &mut set);
     }
     // A set of exactly the limit's length may go on.
     Ok((source.limit() > 0).then_some(set))
@@ -84,7 +66,67 @@ fn read_varint(source: &mut impl Read) -> io::Result<Option<u64>> {
 
 /// Appends a file without the source info that is given up; nothing when it is broken.
 fn thin(file: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let mut rest = file;
+    records(file, |record| {
+        if let Some(info) = record.content.filter(|_| record.number == SOURCE_INFO) {
+            let mut kept = Vec::new();
+            records(info, |location| {
+                if location.number == 1 {
+                    put_placed(location.content?, &mut kept)?;
+                }
+                Some(())
+            })?;
+            put(SOURCE_INFO, &kept, out);
+        } else {
+            out.extend_from_slice(record.whole);
+        }
+        Some(())
+    })
+}
+
+/// Appends a location without its comments, if it is one of those that stay.
+fn put_placed(location: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut first = None;
+    records(location, |record| {
+        if record.number == 1 {
+            // Nobody writes a path number by number.
+            let mut path = record.content?;
+            first = decode_varint(&mut path).ok();
+        }
+        Some(())
+    })?;
+    if first.is_some_and(|first| PLACED.contains(&first)) {
+        let mut kept = Vec::with_capacity(location.len());
+        records(location, |record| {
+            if matches!(record.number, 1 | 2) {
+                kept.extend_from_slice(record.whole);
+            }
+            Some(())
+        })?;
+        put(1, &kept, out);
+    }
+    Some(())
+}
+
+/// Appends a record.
+fn put(number: u32, content: &[u8], out: &mut Vec<u8>) {
+    encode_key(number, WireType::LengthDelimited, out);
+    encode_varint(content.len() as u64, out);
+    out.extend_from_slice(content);
+}
+
+/// One field of an encoded message.
+struct Record<'a> {
+    number: u32,
+    /// What it holds, unless that is a number.
+    content: Option<&'a [u8]>,
+    /// The whole of it.
+    whole: &'a [u8],
+}
+
+/// Gives every record to `each`; nothing when the message is broken, or of a kind that
+/// descriptors are not.
+fn records<'a>(message: &'a [u8], mut each: impl FnMut(Record<'a>) -> Option<()>) -> Option<()> {
+    let mut rest = message;
     while !rest.is_empty() {
         let begun = rest;
         let (number, wire_type) = decode_key(&mut rest).ok()?;
@@ -99,22 +141,14 @@ fn thin(file: &[u8], out: &mut Vec<u8>) -> Option<()> {
                 rest = after;
                 Some(content)
             }
-            // Nothing of the kind stands in a file.
             _ => return None,
         };
-        match content {
-            Some(content) if number == SOURCE_INFO => {
-                let mut info = Info::decode(content).ok()?;
-                info.location.retain(|location| {
-                    let first = location.path.first();
-                    first.is_some_and(|first| PLACED.contains(first))
-                });
-                encode_key(SOURCE_INFO, WireType::LengthDelimited, out);
-                encode_varint(info.encoded_len() as u64, out);
-                info.encode(out).ok()?;
-            }
-            Some(_) | None => out.extend_from_slice(begun.get(..begun.len() - rest.len())?),
-        }
+        let whole = begun.get(..begun.len() - rest.len())?;
+        each(Record {
+            number,
+            content,
+            whole,
+        })?;
     }
     Some(())
 }
