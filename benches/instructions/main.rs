@@ -87,24 +87,24 @@ fn scenarios() -> Outcome<Vec<Scenario>> {
     let streamed = grpc("/bench.Shelf/WatchBooks", &list)?;
     let new_item = messages::new_item();
     let rows = [
-        ("small GET", get("/v1/books/7"), 1000, 1, (104_000, 45)),
-        ("2 KB GET", get("/v1/items/17"), 500, 1, (149_000, 45)),
+        ("small GET", get("/v1/books/7"), 1000, 1, (65_000, 34)),
+        ("2 KB GET", get("/v1/items/17"), 500, 1, (94_000, 34)),
         (
             "700 B POST",
             post("/v1/items", &new_item),
             500,
             1,
-            (134_000, 45),
+            (84_000, 34),
         ),
-        ("41 KB list", get("/v1/items"), 100, 1, (1_060_000, 49)),
+        ("41 KB list", get("/v1/items"), 100, 1, (665_000, 34)),
         (
             "REST stream, a message",
             get("/v1/books:watch?page_size=1000"),
             10,
             STREAM,
-            (6_400, 4),
+            (5_500, 4),
         ),
-        ("gRPC unary", passed, 1000, 1, (117_000, 37)),
+        ("gRPC unary", passed, 1000, 1, (87_000, 32)),
         ("gRPC stream, a message", streamed, 10, STREAM, (400, 1)),
     ];
     Ok(rows
