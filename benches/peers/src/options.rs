@@ -89,6 +89,13 @@ impl Options {
         Ok(Some(options))
     }
 
+    /// The gateways of the parts that are not under load: there the access log makes no difference.
+    pub fn kinds(&self) -> Vec<Kind> {
+        let mut kinds = self.peers.clone();
+        kinds.retain(|kind| *kind != Kind::SidegateLog);
+        kinds
+    }
+
     /// Whether a part is asked for.
     pub fn wants(&self, part: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|name| name == part)

@@ -42,11 +42,8 @@ async fn subjects(yard: &Yard<'_>) -> Result<Vec<Subject>> {
 }
 
 fn of_rest(yard: &Yard<'_>) -> impl Iterator<Item = Kind> {
-    yard.options
-        .peers
-        .iter()
-        .copied()
-        .filter(|kind| kind.cannot(Ability::Unary).is_none())
+    let kinds = yard.options.kinds().into_iter();
+    kinds.filter(|kind| kind.cannot(Ability::Unary).is_none())
 }
 
 fn name(subject: &Subject) -> String {

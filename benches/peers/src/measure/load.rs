@@ -21,8 +21,8 @@ pub struct Figures {
 #[derive(Debug)]
 pub struct Loaded {
     rows: Vec<Figures>,
-    /// Bytes resident before the first row and after the last.
-    memory: Vec<(Kind, u64, u64)>,
+    /// Bytes resident before the first row, after it, and after the last.
+    memory: Vec<(Kind, [u64; 3])>,
 }
 
 /// Measures all rows that are asked for.
@@ -38,15 +38,22 @@ pub async fn under_load(yard: &Yard<'_>) -> Result<Option<Loaded>> {
     for kind in &yard.options.peers {
         let peer = yard.start(*kind, 1).await?;
         let idle = peer.process.resident();
-        peers.push((peer, idle));
+        peers.push((peer, [idle; 3]));
     }
     let mut figures = Vec::new();
-    for row in rows {
+    for (at, row) in rows.into_iter().enumerate() {
         figures.push(measure(yard, row, &mut peers).await?);
+        for (peer, memory) in &mut peers {
+            let now = peer.process.resident();
+            memory[2] = now;
+            if at == 0 {
+                memory[1] = now;
+            }
+        }
     }
     let memory = peers
         .iter()
-        .map(|(peer, idle)| (peer.kind, *idle, peer.process.resident()))
+        .map(|(peer, memory)| (peer.kind, *memory))
         .collect();
     Ok(Some(Loaded {
         rows: figures,
@@ -62,7 +69,11 @@ struct Runner<'a> {
     rate: Vec<f64>,
 }
 
-async fn measure(yard: &Yard<'_>, row: &'static Row, peers: &mut [(Peer, u64)]) -> Result<Figures> {
+async fn measure(
+    yard: &Yard<'_>,
+    row: &'static Row,
+    peers: &mut [(Peer, [u64; 3])],
+) -> Result<Figures> {
     let calls = if yard.options.short {
         row.calls / 3
     } else {
@@ -176,21 +187,24 @@ impl Loaded {
         }
         cpu.notes = self.reasons();
         let mut memory = Table::new(
-            "Memory, MB resident: after the first answer, and after all of the load above:",
+            "Memory, MB resident: after the first answer, after the first row above, and after all \
+             of them (with 32 downloads at a time where they are among them):",
             columns(peers),
         );
-        let base = self
-            .memory
-            .first()
-            .map_or((0, 0), |(_, idle, after)| (*idle, *after));
-        let mut line = |title: &str, pick: fn(&(Kind, u64, u64)) -> u64, base: u64| {
-            let cells = self.memory.iter().map(|all| megabytes(pick(all), base));
+        let first = self.rows.first().map_or("", |row| row.row.title);
+        let titles = [
+            "idle".to_owned(),
+            format!("after {first}"),
+            "after all".to_owned(),
+        ];
+        for (at, title) in titles.into_iter().enumerate() {
+            let of = |all: &[u64; 3]| all[at] as f64 / 1e6;
+            let base = self.memory.first().map_or(f64::NAN, |(_, all)| of(all));
+            let cells = self.memory.iter().map(|(_, all)| beside(of(all), base));
             memory
                 .rows
-                .push(std::iter::once(title.to_owned()).chain(cells).collect());
-        };
-        line("idle", |(_, idle, _)| *idle, base.0);
-        line("after load", |(_, _, after)| *after, base.1);
+                .push(std::iter::once(title).chain(cells).collect());
+        }
         vec![cpu, rate, memory]
     }
 
@@ -213,8 +227,4 @@ impl Loaded {
             .map(|(name, why, titles)| format!("- {name}: {} - {why}.", titles.join("; ")))
             .collect()
     }
-}
-
-fn megabytes(bytes: u64, base: u64) -> String {
-    beside(bytes as f64 / 1e6, base as f64 / 1e6)
 }

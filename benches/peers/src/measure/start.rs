@@ -16,7 +16,7 @@ const CONNECTIONS: usize = 1_000;
 
 /// Milliseconds to the first answer.
 pub async fn small(yard: &Yard<'_>) -> Result<Table> {
-    let kinds = &yard.options.peers;
+    let kinds = &yard.options.kinds();
     let setting = Setting::new(yard.tools, yard.backend);
     let starts = starts(yard, kinds, &setting).await?;
     let mut table = Table::new(
@@ -32,13 +32,11 @@ pub async fn small(yard: &Yard<'_>) -> Result<Table> {
 
 /// The same, and memory then, with 5,000 messages and 100,000 fields.
 pub async fn with_large_schema(yard: &Yard<'_>) -> Result<Table> {
-    let kinds: Vec<Kind> = yard
+    let (kinds, others): (Vec<Kind>, Vec<Kind>) = yard
         .options
-        .peers
-        .iter()
-        .copied()
-        .filter(|kind| kind.cannot(Ability::LargeSchema).is_none())
-        .collect();
+        .kinds()
+        .into_iter()
+        .partition(|kind| kind.cannot(Ability::LargeSchema).is_none());
     let large = large::schema();
     let path = yard.tools.cache.join("large.binpb");
     fs::write(&path, &large.descriptor_set)?;
@@ -60,9 +58,7 @@ pub async fn with_large_schema(yard: &Yard<'_>) -> Result<Table> {
         "resident then, MB",
         starts.iter().map(|(_, memory)| *memory).collect(),
     ));
-    table.notes = yard
-        .options
-        .peers
+    table.notes = others
         .iter()
         .filter_map(|kind| Some((kind, kind.cannot(Ability::LargeSchema)?)))
         .map(|(kind, why)| format!("- {}: {why}.", kind.name()))
@@ -103,7 +99,7 @@ enum Waiting {
 
 /// Bytes for each of many connections that have made one call and then wait.
 pub async fn idle(yard: &Yard<'_>) -> Result<Table> {
-    let kinds = &yard.options.peers;
+    let kinds = &yard.options.kinds();
     let mut figures = Vec::new();
     for kind in kinds {
         let peer = yard.start(*kind, 1).await?;
