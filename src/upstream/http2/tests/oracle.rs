@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -10,11 +11,15 @@ use h2::server;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::super::session::{Limits, Next};
 use super::super::stream::Pieces;
 use super::super::{Client, Driver, Request};
 use crate::life::task::{self, TaskSet};
+
+/// No case takes a hundredth of it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A call and its answer.
 #[derive(Clone, Debug)]
@@ -217,7 +222,7 @@ async fn call(client: &Client, at: usize, plan: &Plan) {
 fn check(case: Case) {
     let runtime = task::local_runtime().unwrap();
     let case = Rc::new(case);
-    runtime.block_on(async {
+    let calls = async {
         let (near, far) = tokio::io::duplex(case.pipe);
         let (client, mut driver) = Driver::new(near, case.limits);
         let serving = task::spawn_local("server", serve(far, Rc::clone(&case)));
@@ -236,11 +241,19 @@ fn check(case: Case) {
         client.leave();
         assert_eq!(driving.await, Some(Ok(())));
         assert!(serving.await.is_some(), "the server found nothing wrong");
-    });
+    };
+    // Calls that wait for one another end as a failure, not as a test that never ends.
+    let in_time = runtime.block_on(async { tokio::time::timeout(PATIENCE, calls).await });
+    assert!(in_time.is_ok(), "the calls wait for one another");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    // The same cases each time: what a random one would find belongs into a case of its own.
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        rng_seed: RngSeed::Fixed(3),
+        ..ProptestConfig::default()
+    })]
     #[test]
     fn calls_to_the_h2_crate(case in cases()) {
         check(case);
