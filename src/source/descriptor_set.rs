@@ -2,7 +2,7 @@
 //!
 //! Every file keeps the very bytes it has in the set: nothing is decoded and encoded again, so no
 //! extension and no edition feature is ever lost here; a large set only loses most of its source
-//! info (see [`thin`]). What is wrong inside of a file is for the schema's compiler to tell.
+//! info (see `thin`). What is wrong inside of a file is for the schema's compiler to tell.
 
 use std::collections::HashMap;
 use std::fs;

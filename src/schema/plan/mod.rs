@@ -2,7 +2,7 @@
 //!
 //! Names are resolved to indices, editions features to plain booleans, well-known types to an
 //! enum, so that the codec asks nothing twice and follows no string. What is in a type is made when
-//! it is first asked for ([`lazy`]) and never changes; it is reached as if it stood in the type.
+//! it is first asked for (`lazy`) and never changes; it is reached as if it stood in the type.
 
 mod declare;
 mod define;
@@ -101,7 +101,7 @@ pub struct Field {
     pub presence: bool,
     /// proto2 `required` (or `LEGACY_REQUIRED`).
     pub required: bool,
-    /// Index into [`Message::oneofs`], never a synthetic oneof.
+    /// Index into `oneofs` of the message, never a synthetic oneof.
     pub oneof: Option<u16>,
     /// Strings must be valid UTF-8 (proto3 and editions' VERIFY).
     pub verify_utf8: bool,
