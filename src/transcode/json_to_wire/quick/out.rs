@@ -59,7 +59,7 @@ impl Out {
         self.at > self.end
     }
 
-    /// The next `N` bytes; whoever writes them says with [`skip`](Self::skip) how many count.
+    /// The next `N` bytes; whoever writes them says with `skip` how many count.
     #[inline(always)]
     #[allow(
         unsafe_code,
