@@ -247,11 +247,15 @@ fn check(case: Case) {
     assert!(in_time.is_ok(), "the calls wait for one another");
 }
 
+fn rounds() -> Option<u32> {
+    std::env::var("FUZZ_ROUNDS").ok()?.parse().ok()
+}
+
 proptest! {
-    // The same cases each time: what a random one would find belongs into a case of its own.
+    // The same cases each time; other ones, and many, when `FUZZ_ROUNDS` says how often.
     #![proptest_config(ProptestConfig {
-        cases: 48,
-        rng_seed: RngSeed::Fixed(3),
+        cases: 48 * rounds().unwrap_or(1),
+        rng_seed: if rounds().is_some() { RngSeed::Random } else { RngSeed::Fixed(3) },
         ..ProptestConfig::default()
     })]
     #[test]
