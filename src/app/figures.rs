@@ -40,6 +40,11 @@ pub(super) fn connections(metrics: &Metrics, stats: Arc<Stats>) {
                 stats.timed_out(),
             ),
             (
+                "sidegate_connections_upgraded_total",
+                "Connections and HTTP/2 streams that went on as WebSockets or tunnels.",
+                stats.upgraded(),
+            ),
+            (
                 "sidegate_accept_errors_total",
                 "Failures to accept a connection.",
                 stats.accept_errors(),

@@ -37,6 +37,8 @@ enum Inner {
         trailers: Option<Box<HeaderMap>>,
     },
     Stream(BoxBody),
+    /// No bytes, unless the offer is taken.
+    Offer(BoxBody),
 }
 
 impl Body {
@@ -79,6 +81,42 @@ impl Body {
         }
     }
 
+    /// The body of a request that offers to speak another protocol from here on. It has no bytes,
+    /// and whoever does not look for the offer answers as if there were none.
+    ///
+    /// The offer is taken by answering with 101 and a body: from then on that body is what the
+    /// client gets, as it is and with nothing between, and `after` yields what the client sends.
+    /// It yields nothing before, and an end when the answer is no 101. It is the same on every
+    /// version of HTTP; the connection sees to what its version has in place of a 101.
+    pub fn offer<B>(after: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes, Error = Fault> + 'static,
+    {
+        Self {
+            kind: Kind::Raw,
+            inner: Inner::Offer(Box::pin(after)),
+        }
+    }
+
+    /// Whether there is an offer to take.
+    pub fn is_offer(&self) -> bool {
+        matches!(self.inner, Inner::Offer(_))
+    }
+
+    /// Takes the offer: what the client will send once a 101 is out.
+    pub fn take_offer(&mut self) -> Option<Self> {
+        if !self.is_offer() {
+            return None;
+        }
+        match std::mem::replace(self, Self::empty()).inner {
+            Inner::Offer(after) => Some(Self {
+                kind: Kind::Raw,
+                inner: Inner::Stream(after),
+            }),
+            Inner::Whole { .. } | Inner::Stream(_) => None,
+        }
+    }
+
     /// What the bytes are.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -86,7 +124,7 @@ impl Body {
 
     /// Whether all of it is there, its end included.
     pub fn is_there(&self) -> bool {
-        matches!(self.inner, Inner::Whole { .. })
+        matches!(self.inner, Inner::Whole { .. } | Inner::Offer(_))
     }
 
     /// The bytes of a body that is all there and has no trailers; they stay where they are.
@@ -96,6 +134,7 @@ impl Body {
                 data,
                 trailers: None,
             } => Some(data.as_deref().unwrap_or_default()),
+            Inner::Offer(_) => Some(&[]),
             Inner::Whole { .. } | Inner::Stream(_) => None,
         }
     }
@@ -108,6 +147,7 @@ impl Body {
                 data,
                 trailers: None,
             } => Some(data.take().unwrap_or_default()),
+            Inner::Offer(_) => Some(Bytes::new()),
             Inner::Whole { .. } | Inner::Stream(_) => None,
         }
     }
@@ -121,6 +161,7 @@ impl fmt::Debug for Body {
             Inner::Whole { data, .. } => debug
                 .field("bytes", &data.as_ref().map_or(0, Bytes::len))
                 .finish(),
+            Inner::Offer(_) => debug.field("offer", &true).finish(),
             Inner::Stream(_) => debug.finish_non_exhaustive(),
         }
     }
@@ -142,6 +183,7 @@ impl http_body::Body for Body {
                     .map(|trailers| Ok(Frame::trailers(*trailers))),
             }),
             Inner::Stream(body) => body.as_mut().poll_frame(context),
+            Inner::Offer(_) => Poll::Ready(None),
         }
     }
 
@@ -149,6 +191,7 @@ impl http_body::Body for Body {
         match &self.inner {
             Inner::Whole { data, trailers } => data.is_none() && trailers.is_none(),
             Inner::Stream(body) => body.is_end_stream(),
+            Inner::Offer(_) => true,
         }
     }
 
@@ -158,6 +201,7 @@ impl http_body::Body for Body {
                 SizeHint::with_exact(data.as_ref().map_or(0, |data| data.len() as u64))
             }
             Inner::Stream(body) => body.size_hint(),
+            Inner::Offer(_) => SizeHint::with_exact(0),
         }
     }
 }

@@ -13,6 +13,7 @@ pub struct Stats {
     panics: AtomicU64,
     abusive: AtomicU64,
     timed_out: AtomicU64,
+    upgraded: AtomicU64,
 }
 
 /// A connection that is open; it counts until it is dropped.
@@ -55,6 +56,11 @@ impl Stats {
         self.timed_out.load(Ordering::Relaxed)
     }
 
+    /// Connections and streams that went on in another protocol.
+    pub fn upgraded(&self) -> u64 {
+        self.upgraded.load(Ordering::Relaxed)
+    }
+
     /// Counts a new connection, unless there are `most` already.
     pub(super) fn begin(stats: &Arc<Self>, most: usize) -> Option<Open> {
         let before = stats.open.fetch_add(1, Ordering::Relaxed);
@@ -77,6 +83,10 @@ impl Stats {
 
     pub(super) fn count_abusive(&self) {
         self.abusive.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_upgraded(&self) {
+        self.upgraded.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_timed_out(&self) {

@@ -12,3 +12,4 @@ mod http1;
 mod http2;
 mod lifecycle;
 mod server;
+mod upgrade;

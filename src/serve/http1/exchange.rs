@@ -10,12 +10,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use http_body::Body;
+use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::super::Params;
 use super::super::socket::Socket;
+use super::upgrade::Offer;
+use crate::call::Body;
 
 /// What the parts of a connection's task tell each other.
 pub(super) struct Exchange {
@@ -33,6 +35,8 @@ pub(super) struct Exchange {
     cut: Cell<bool>,
     /// A request body that nobody wants.
     leftover: RefCell<Option<Leftover>>,
+    /// The connection goes on in another protocol, with this as what the client gets.
+    taken: RefCell<Option<(Offer, Body)>>,
     task: RefCell<Option<Waker>>,
 }
 
@@ -44,6 +48,8 @@ pub(super) enum End {
     Broken,
     Gone,
     TooSlow,
+    /// After an upgrade: what the handler had to say did not come to its end.
+    Cut,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +79,7 @@ impl Exchange {
             held_back: Cell::new(false),
             cut: Cell::new(false),
             leftover: RefCell::new(None),
+            taken: RefCell::new(None),
             task: RefCell::new(None),
         })
     }
@@ -155,6 +162,21 @@ impl Exchange {
     /// Whether the close of the connection would make a broken answer look complete.
     pub(super) fn is_cut(&self) -> bool {
         self.cut.get()
+    }
+
+    /// An offer to change the protocol, unless bytes have come already that are in neither.
+    pub(super) fn offer(&self) -> Option<Offer> {
+        (!self.in_head.get()).then(|| Offer::new(self.socket.clone()))
+    }
+
+    /// The offer is taken: once the head of the answer is out, the client gets `body`.
+    pub(super) fn take_over(&self, offer: Offer, body: Body) {
+        *self.taken.borrow_mut() = Some((offer, body));
+    }
+
+    /// How the connection goes on after its last answer, if it does.
+    pub(super) fn taken_over(&self) -> Option<(Offer, Body)> {
+        self.taken.borrow_mut().take()
     }
 
     /// Takes a request body that nobody wants.

@@ -41,6 +41,11 @@ impl Guard {
         }
     }
 
+    /// Whether bytes came that hyper was not given.
+    pub(super) fn has_held_back(&self) -> bool {
+        self.over.is_some()
+    }
+
     /// Looks at the bytes that were just read.
     fn follow(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
         let fresh = buffer.filled().get(before..).unwrap_or_default();
@@ -84,7 +89,8 @@ impl AsyncRead for Guard {
         ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
         if buffer.filled().len() > before {
             self.follow(buffer, before);
-            self.exchange.note_bytes(self.strict.is_in_head());
+            let in_head = self.strict.is_in_head() || self.over.is_some();
+            self.exchange.note_bytes(in_head);
             return Poll::Ready(Ok(()));
         }
         let over = if self.strict.is_in_body() {

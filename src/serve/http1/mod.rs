@@ -3,6 +3,7 @@
 //! - [`strict`] looks at every byte before hyper does;
 //! - [`guard`] is the socket as hyper sees it;
 //! - [`exchange`] knows in which phase the connection is, which decides how long it may last;
+//! - [`upgrade`] is what becomes of the connection when a 101 is answered;
 //! - request bodies that nobody wants are read to a limit, so that the connection can be kept
 //!   without its next request being mistaken (fault 13).
 
@@ -11,9 +12,10 @@ mod exchange;
 mod guard;
 mod request;
 mod strict;
+mod upgrade;
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -41,9 +43,8 @@ pub(super) async fn serve(context: &Rc<Context>, opened: Opened) -> Farewell {
         request::answer(shared, request)
     });
     let draining = context.drain.is_draining();
-    let connection = builder(context, draining).serve_connection(guard, service);
-    let end = {
-        let mut connection = pin!(connection);
+    let mut connection = builder(context, draining).serve_connection(guard, service);
+    let mut end = {
         let mut timer = pin!(exchange.watch(&context.params));
         let mut drain = pin!(context.drain.started());
         let mut told = draining;
@@ -51,9 +52,9 @@ pub(super) async fn serve(context: &Rc<Context>, opened: Opened) -> Farewell {
             exchange.polled_by(waker);
             if !told && drain.as_mut().poll(waker).is_ready() {
                 told = true;
-                connection.as_mut().graceful_shutdown();
+                Pin::new(&mut connection).graceful_shutdown();
             }
-            if let Poll::Ready(result) = connection.as_mut().poll(waker) {
+            if let Poll::Ready(result) = Pin::new(&mut connection).poll(waker) {
                 return Poll::Ready(result.map_or(End::Broken, |()| End::Done));
             }
             exchange.poll_leftover(waker, context.params.unwanted_body);
@@ -64,10 +65,22 @@ pub(super) async fn serve(context: &Rc<Context>, opened: Opened) -> Farewell {
         })
         .await
     };
+    if let (End::Done, Some((offer, body))) = (end, exchange.taken_over()) {
+        let parts = connection.into_parts();
+        // What came too early is in neither protocol.
+        let early = !parts.read_buf.is_empty() || parts.io.inner().has_held_back();
+        end = if early {
+            End::Cut
+        } else {
+            context.stats.count_upgraded();
+            upgrade::run(&exchange, &context.params, offer, body).await
+        };
+    }
     if end == End::TooSlow {
         context.stats.count_timed_out();
     }
     match end {
+        End::Cut => Farewell::BreakOff,
         _ if exchange.is_cut() => Farewell::BreakOff,
         End::Done | End::Broken => Farewell::Linger,
         End::Gone | End::TooSlow => Farewell::Close,

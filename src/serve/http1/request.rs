@@ -15,6 +15,7 @@ use super::super::host;
 use super::super::shield::{Shielded, shield};
 use super::body::{RequestBody, ResponseBody};
 use super::exchange::Exchange;
+use super::upgrade::{self, Offer};
 use crate::call::{Body, SharedPeer};
 
 /// What the answer to a request is made with.
@@ -31,6 +32,7 @@ pub(super) struct Answering {
     asked: Result<Shielded, StatusCode>,
     too_long: bool,
     version: Version,
+    offer: Option<Offer>,
 }
 
 /// Answers a request whose head is sound.
@@ -40,11 +42,15 @@ pub(super) fn answer(shared: Shared, request: Request<Incoming>) -> Answering {
     let (head, incoming) = request.into_parts();
     let refused = refuse(&head.method, &head.uri, &head.headers, params.uri_bytes);
     let too_long = is_longer_than(&head.headers, params.unwanted_body);
+    let mut offer = None;
     let asked = match refused {
         Some(status) => Err(status),
         None => {
             let body = if incoming.is_end_stream() {
-                Body::empty()
+                if upgrade::is_offered(&head) {
+                    offer = shared.exchange.offer();
+                }
+                offer.as_ref().map_or_else(Body::empty, Offer::body)
             } else {
                 let expects = head.headers.contains_key(EXPECT);
                 Body::raw(RequestBody::new(
@@ -63,6 +69,7 @@ pub(super) fn answer(shared: Shared, request: Request<Incoming>) -> Answering {
         asked,
         too_long,
         version,
+        offer,
     }
 }
 
@@ -70,7 +77,7 @@ impl Future for Answering {
     type Output = Result<Response<ResponseBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let mut response = match &mut self.asked {
+        let response = match &mut self.asked {
             Err(status) => close(*status),
             Ok(asked) => match ready!(Pin::new(asked).poll(context)) {
                 Some(response) => response,
@@ -81,6 +88,20 @@ impl Future for Answering {
             },
         };
         let exchange = Rc::clone(&self.shared.exchange);
+        let response = match self.offer.take() {
+            Some(offer) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                let (head, body) = response.into_parts();
+                exchange.take_over(offer, body);
+                Response::from_parts(head, Body::empty())
+            }
+            offer => {
+                if let Some(offer) = offer {
+                    offer.decline();
+                }
+                response
+            }
+        };
+        let mut response = response;
         // The rest of a long body is not read, so the client has to know that this is the end.
         if self.too_long && exchange.has_leftover() {
             let value = HeaderValue::from_static("close");

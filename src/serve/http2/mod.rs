@@ -8,6 +8,7 @@ mod inflow;
 mod outflow;
 mod state;
 mod stream;
+mod upgrade;
 mod watched;
 
 use std::future::{Future, poll_fn};
@@ -149,6 +150,7 @@ fn builder(params: &Params) -> Builder {
     const SMALL_FRAMES: usize = 4 << 20;
     let mut builder = Builder::new();
     builder
+        .enable_connect_protocol()
         .max_concurrent_streams(params.streams)
         .initial_window_size(params.stream_window)
         .initial_connection_window_size(params.connection_window)

@@ -20,6 +20,7 @@ use super::super::shield::shield;
 use super::inflow;
 use super::outflow::{self, Outflow};
 use super::state::State;
+use super::upgrade;
 use crate::call::{Body, SharedPeer};
 
 /// Serves a stream to its end. When this is dropped, so are the handler and both bodies.
@@ -37,10 +38,14 @@ pub(super) async fn serve(
         respond,
         finished: false,
     };
-    let (head, recv) = request.into_parts();
+    let (mut head, recv) = request.into_parts();
     if let Some(status) = refuse(&head, params) {
         stream.refuse(status);
         return;
+    }
+    let offers = head.method == Method::CONNECT;
+    if offers {
+        upgrade::normalize(&mut head);
     }
     let method = head.method.clone();
     let (body, filling) = if recv.is_end_stream() {
@@ -49,6 +54,7 @@ pub(super) async fn serve(
         let (body, filling) = inflow::split(recv);
         (body, Some(filling))
     };
+    let body = if offers { Body::offer(body) } else { body };
     let mut filling = pin!(filling);
     let request = Request::from_parts(head, body);
     let mut answering = pin!(shield(&context.handler, peer, request));
@@ -70,7 +76,14 @@ pub(super) async fn serve(
             context.stats.count_panic();
             return;
         }
-        Some(Some(response)) => {
+        Some(Some(mut response)) => {
+            if offers {
+                let (answer, taken) = upgrade::answer(response);
+                response = answer;
+                if taken {
+                    context.stats.count_upgraded();
+                }
+            }
             let outflow = Outflow {
                 respond: &mut stream.respond,
                 state: &state,
@@ -117,8 +130,12 @@ impl Drop for Unfinished {
 
 /// What never reaches a handler.
 fn refuse(head: &Parts, params: &Params) -> Option<StatusCode> {
-    if head.method == Method::CONNECT {
-        return Some(StatusCode::METHOD_NOT_ALLOWED);
+    if head.method == Method::CONNECT && !upgrade::is_known(head) {
+        return Some(if upgrade::is_extended(head) {
+            StatusCode::NOT_IMPLEMENTED
+        } else {
+            StatusCode::METHOD_NOT_ALLOWED
+        });
     }
     let length = head
         .uri
