@@ -206,6 +206,7 @@ fn policies(settings: &Settings) -> Policies {
 fn default_policy(settings: &Settings) -> Policy {
     let rest = RestOptions {
         ignore_trailing_slash: settings.rest.trailing_slash.into(),
+        method_override: settings.rest.method_override,
         denied_headers: settings
             .rest
             .headers

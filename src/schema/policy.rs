@@ -126,6 +126,8 @@ pub struct RestOptions {
     pub unescape: Unescape,
     /// `rest.trailing_slash` (R7): whether `/a/` is found by the rule of `/a`.
     pub ignore_trailing_slash: bool,
+    /// `rest.method_override` (B12): whether a POST may say that it is another method.
+    pub method_override: bool,
     /// `rest.unknown_query: ignore` (B7).
     pub ignore_unknown_query: bool,
     /// `rest.ignored_query` (B7): names, or prefixes that end in `*`.
@@ -215,6 +217,7 @@ impl Default for RestOptions {
         Self {
             unescape: Unescape::Spec,
             ignore_trailing_slash: false,
+            method_override: false,
             ignore_unknown_query: false,
             ignored_query: Vec::new(),
             errors: ErrorShape::Google,

@@ -1,7 +1,13 @@
 //! Partial responses: the fields that a client wants of an answer (B8, `fields` and
 //! `X-Goog-FieldMask`).
 //!
-//! The answer is pruned on the wire, before it becomes JSON: what nobody wants is never written.
+//! ```text
+//! list = item { "," item }
+//! item = name { ( "/" | "." ) name } [ "(" list ")" ]
+//! name = proto or JSON name | "*"
+//! ```
+//! `a/b,a/c` and `a(b,c)` are the same, and `*` is all there is at its place. The answer is pruned on
+//! the wire, before it becomes JSON: what nobody wants is never written.
 
 use std::collections::BTreeMap;
 
@@ -15,57 +21,26 @@ const MAX_DEPTH: usize = 100;
 /// What a client wants of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mask {
-    /// By field number; nothing below a field means all of it.
+    /// All of it, whatever `fields` says.
+    all: bool,
+    /// By field number.
     fields: BTreeMap<u32, Self>,
 }
 
 impl Mask {
-    /// Reads a comma-separated list of paths (`name,sub.size`, by proto or JSON names, slashes as
-    /// good as dots) against a message. `None` wants everything; an error says what is wrong.
+    /// Reads what is wanted of a message. `None` wants everything; an error says what is wrong.
     pub fn parse(tables: &Tables, message: MessageId, text: &str) -> Result<Option<Self>, String> {
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
         let mut mask = Self::default();
-        for path in text
-            .split(',')
-            .map(str::trim)
-            .filter(|path| !path.is_empty())
-        {
-            if path == "*" {
-                return Ok(None);
-            }
-            mask.add(tables, message, path)?;
+        let mut parser = Parser { tables, rest: text };
+        parser.list(&mut mask, Some(message), 0)?;
+        if parser.rest.is_empty() {
+            Ok((!mask.all).then_some(mask))
+        } else {
+            Err("a bracket is closed that was not opened".to_owned())
         }
-        Ok((!mask.fields.is_empty()).then_some(mask))
-    }
-
-    fn add(&mut self, tables: &Tables, message: MessageId, path: &str) -> Result<(), String> {
-        let mut mask = self;
-        let mut inside = Some(message);
-        let mut names = path.split(['.', '/']).take(MAX_DEPTH).peekable();
-        while let Some(name) = names.next() {
-            if name == "*" {
-                break;
-            }
-            let Some(message) = inside.map(|id| tables.message(id)) else {
-                return Err(format!("`{path}` goes on below a field that has no fields"));
-            };
-            let field = find(message, name)?;
-            let known = mask.fields.contains_key(&field.number);
-            let below = mask.fields.entry(field.number).or_default();
-            if known && below.fields.is_empty() {
-                // All of it is wanted already.
-                return Ok(());
-            }
-            if names.peek().is_none() {
-                below.fields.clear();
-            }
-            mask = below;
-            // Below a map the keys are data, and no path leads there.
-            inside = match field.cardinality {
-                Cardinality::Map => None,
-                Cardinality::Singular | Cardinality::Repeated => field.kind.message(),
-            };
-        }
-        Ok(())
     }
 
     /// Appends what is wanted of an encoded message to `out`.
@@ -82,7 +57,7 @@ impl Mask {
                 continue;
             };
             match value {
-                Raw::Len(content) if !below.fields.is_empty() => {
+                Raw::Len(content) if !below.all => {
                     let mut pruned = Vec::new();
                     below.prune_message(content, &mut pruned)?;
                     put_len_field(out, number, &pruned);
@@ -90,7 +65,7 @@ impl Mask {
                 Raw::Len(content) => put_len_field(out, number, content),
                 Raw::Group(content) => {
                     put_tag(out, number, WireType::StartGroup);
-                    if below.fields.is_empty() {
+                    if below.all {
                         out.extend_from_slice(content);
                     } else {
                         below.prune_message(content, out)?;
@@ -112,6 +87,97 @@ impl Mask {
             }
         }
         Ok(())
+    }
+}
+
+/// A mask that is being read.
+struct Parser<'a> {
+    tables: &'a Tables,
+    rest: &'a str,
+}
+
+impl<'a> Parser<'a> {
+    /// What is wanted of a message, up to the end or a bracket that closes.
+    fn list(
+        &mut self,
+        mask: &mut Mask,
+        inside: Option<MessageId>,
+        depth: usize,
+    ) -> Result<(), String> {
+        loop {
+            self.item(mask, inside, depth)?;
+            if !self.eat(',') {
+                return Ok(());
+            }
+        }
+    }
+
+    fn item(
+        &mut self,
+        mut mask: &mut Mask,
+        mut inside: Option<MessageId>,
+        mut depth: usize,
+    ) -> Result<(), String> {
+        loop {
+            let name = self.name()?;
+            depth += 1;
+            if depth > MAX_DEPTH {
+                return Err(format!("it is deeper than {MAX_DEPTH} fields"));
+            }
+            let Some(message) = inside.map(|id| self.tables.message(id)) else {
+                let name = names::clip(name);
+                return Err(format!("`{name}` stands below a field that has no fields"));
+            };
+            if name == "*" {
+                mask.all = true;
+                return Ok(());
+            }
+            let field = find(message, name)?;
+            mask = mask.fields.entry(field.number).or_default();
+            // Below a map the keys are data, and no path leads there.
+            inside = match field.cardinality {
+                Cardinality::Map => None,
+                Cardinality::Singular | Cardinality::Repeated => field.kind.message(),
+            };
+            if self.eat('(') {
+                self.list(mask, inside, depth)?;
+                if self.eat(')') {
+                    return Ok(());
+                }
+                return Err("a bracket is not closed".to_owned());
+            }
+            if !self.eat('/') && !self.eat('.') {
+                mask.all = true;
+                return Ok(());
+            }
+        }
+    }
+
+    fn name(&mut self) -> Result<&'a str, String> {
+        const ENDS: [char; 5] = ['/', '.', '(', ')', ','];
+        self.rest = self.rest.trim_start();
+        // The name of an extension has dots between its brackets.
+        let end = if self.rest.starts_with('[') {
+            self.rest.find(']').map(|at| at + 1)
+        } else {
+            self.rest.find(ENDS)
+        };
+        let (name, rest) = self
+            .rest
+            .split_at_checked(end.unwrap_or(self.rest.len()))
+            .unwrap_or((self.rest, ""));
+        self.rest = rest;
+        match name.trim_end() {
+            "" => Err("the name of a field is missing".to_owned()),
+            name => Ok(name),
+        }
+    }
+
+    fn eat(&mut self, wanted: char) -> bool {
+        let rest = self.rest.trim_start();
+        let found = rest.strip_prefix(wanted);
+        self.rest = found.unwrap_or(rest);
+        found.is_some()
     }
 }
 

@@ -18,6 +18,11 @@ pub struct RestSettings {
     /// Whether `/a/` is found by the rule of `/a`.
     pub trailing_slash: TrailingSlash,
 
+    /// Whether a POST is taken for the method that its header `X-HTTP-Method-Override` names, for
+    /// clients and proxies that know nothing but GET and POST. It counts before routing; `HEAD` and
+    /// `CONNECT` are refused.
+    pub method_override: bool,
+
     /// Methods without a rule of their own: `POST /pkg.Service/Method` with body `*`.
     pub auto: Auto,
 
@@ -194,6 +199,7 @@ impl RouteRestSettings {
                 None => base.metadata_prefix.clone(),
             },
             ignore_trailing_slash: base.ignore_trailing_slash,
+            method_override: base.method_override,
             denied_headers: base.denied_headers.clone(),
         }
     }

@@ -6,6 +6,7 @@ use http::header::{ACCEPT, TE};
 use http::request::Parts;
 use http::{Method, Version};
 
+use super::media;
 use crate::call::metadata::lookup;
 use crate::call::{Fault, Record};
 use crate::protocol::Incoming;
@@ -91,13 +92,28 @@ impl Answer {
     }
 
     /// What the request's system parameters say about the answer (B8).
-    pub(super) fn system(&mut self, head: &Parts, system: &System) -> Result<(), Fault> {
+    pub(super) fn system(
+        &mut self,
+        head: &Parts,
+        system: &System,
+        streams: bool,
+    ) -> Result<(), Fault> {
         if let Some(alt) = system.alt {
             self.asked.sse = alt.form == AltForm::Sse;
             self.asked.proto = alt.form == AltForm::Proto;
             if alt.enum_numbers {
                 self.json.enums = Enums::Number;
             }
+            let complaint = match alt.form {
+                AltForm::Proto if streams => "a stream has no form as one protobuf message",
+                AltForm::Media if !self.raw => "the answer of this method is no media",
+                _ => "",
+            };
+            if !complaint.is_empty() {
+                return Err(Fault::invalid("BAD_ALT", format!("alt: {complaint}")));
+            }
+        } else if !streams && !self.raw {
+            self.asked.proto = media::prefers_protobuf(&head.headers);
         }
         match system.pretty_print {
             Some(true) => self.json.indent = self.json.indent.max(2),

@@ -12,6 +12,9 @@ use crate::schema::policy::StreamShape;
 use crate::schema::{BindingId, Schema};
 use crate::transcode::split::Framing;
 
+/// The media types of one protobuf message.
+const PROTOBUF: [&str; 2] = ["application/x-protobuf", "application/protobuf"];
+
 /// A media type without its parameters, and its charset.
 struct MediaType<'a> {
     essence: &'a str,
@@ -139,25 +142,43 @@ impl ResponseStream {
 /// The framing that `Accept` names with the highest weight, the earlier of equals; `None` when it
 /// names none of ours, or JSON or anything at all before it.
 fn accepted(headers: &HeaderMap) -> Option<StreamShape> {
-    let mut best: (u32, Option<StreamShape>) = (0, None);
+    let shape = best(headers, |essence| match essence {
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
+            Some(Some(StreamShape::Ndjson))
+        }
+        "text/event-stream" => Some(Some(StreamShape::Sse)),
+        "application/json" | "application/*" | "*/*" => Some(None),
+        _ => None,
+    });
+    shape.flatten()
+}
+
+/// Whether `Accept` names protobuf before JSON or anything at all (B8).
+pub(super) fn prefers_protobuf(headers: &HeaderMap) -> bool {
+    // Most say `*/*` or `application/json`, which is told at a glance.
+    let long = |value: &HeaderValue| value.len() >= PROTOBUF[1].len();
+    headers.get_all(ACCEPT).iter().any(long)
+        && best(headers, |essence| match essence {
+            essence if PROTOBUF.contains(&essence) => Some(true),
+            "application/json" | "application/*" | "*/*" => Some(false),
+            _ => None,
+        }) == Some(true)
+}
+
+/// What `Accept` names with the highest weight, the earlier of equals, of the media types for which
+/// `of` has a meaning.
+fn best<T>(headers: &HeaderMap, of: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let mut best = (0, None);
     for value in headers.get_all(ACCEPT) {
         let Ok(value) = value.to_str() else { continue };
         for range in value.split(',') {
-            let shape = match MediaType::parse(range)
-                .essence
-                .to_ascii_lowercase()
-                .as_str()
-            {
-                "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
-                    Some(StreamShape::Ndjson)
-                }
-                "text/event-stream" => Some(StreamShape::Sse),
-                "application/json" | "application/*" | "*/*" => None,
-                _ => continue,
+            let essence = MediaType::parse(range).essence.to_ascii_lowercase();
+            let Some(meaning) = of(&essence) else {
+                continue;
             };
             let weight = weight(range);
             if weight > best.0 {
-                best = (weight, shape);
+                best = (weight, Some(meaning));
             }
         }
     }

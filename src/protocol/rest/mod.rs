@@ -132,9 +132,10 @@ impl Rest {
 }
 
 impl Adapter for Rest {
-    fn accept(&self, incoming: Incoming) -> Entry {
+    fn accept(&self, mut incoming: Incoming) -> Entry {
+        let overridden = override_method(&mut incoming);
         let mut answer = Answer::new(&incoming, self.params.reason_header);
-        match route(&incoming, &mut answer) {
+        match overridden.and_then(|()| route(&incoming, &mut answer)) {
             Ok(Found::Route(routed)) => self.call(incoming, *routed, answer),
             Ok(Found::Options(allow)) => {
                 answer.record.note().code = Some(Code::Ok);
@@ -211,6 +212,28 @@ enum Found {
     Options(String),
 }
 
+/// Lets a POST be what its `x-http-method-override` says, for all that comes after (B12).
+fn override_method(incoming: &mut Incoming) -> Result<(), Fault> {
+    let head = &mut incoming.head;
+    if !incoming.schema.default_policy.rest.method_override || head.method != Method::POST {
+        return Ok(());
+    }
+    let Some(value) = head.headers.get("x-http-method-override") else {
+        return Ok(());
+    };
+    // HTTP/1.1 frames the answers to these two in a way of their own, by the method it was sent.
+    match Method::from_bytes(value.as_bytes()) {
+        Ok(method) if ![Method::HEAD, Method::CONNECT].contains(&method) => {
+            head.method = method;
+            Ok(())
+        }
+        Ok(_) | Err(_) => Err(Fault::invalid(
+            "BAD_METHOD_OVERRIDE",
+            "x-http-method-override: expected a method such as PATCH, PUT, DELETE or GET",
+        )),
+    }
+}
+
 /// Finds the route of a request and binds what path and query say.
 fn route(incoming: &Incoming, answer: &mut Answer) -> Result<Found, Fault> {
     let schema = &incoming.schema;
@@ -246,13 +269,8 @@ fn route(incoming: &Incoming, answer: &mut Answer) -> Result<Found, Fault> {
     let timeouts = &method.policy.timeouts;
     let deadline = timeout::deadline(incoming.now, timeouts, method.kind, asked, true);
     let bound = bind_target(schema, binding, &found, incoming, &method.policy)?;
-    answer.system(&incoming.head, &bound.system)?;
-    if answer.asked.proto && method.kind.server_streams() {
-        return Err(Fault::invalid(
-            "BAD_ALT",
-            "alt: a stream has no form as one protobuf message",
-        ));
-    }
+    let streams = method.kind.server_streams();
+    answer.system(&incoming.head, &bound.system, streams)?;
     media::check_request(&incoming.head.headers, &incoming.body, binding)?;
     let policy = Arc::clone(&method.policy);
     Ok(Found::Route(Box::new(Routed {
