@@ -30,7 +30,7 @@ macro_rules! folders {
 }
 
 folders![
-    routes, binding, json, streams, errors, metadata, grpc, grpc_web, connect
+    routes, binding, json, streams, errors, metadata, grpc, grpc_web, connect, cors
 ];
 
 /// Rows of one file that run at the same time.

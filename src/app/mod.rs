@@ -220,6 +220,7 @@ fn protocol_params(config: &Config, own: &Arc<Schema>) -> protocol::Params {
         }),
         own: Arc::clone(own),
         reason_header: true,
+        cors: protocol::cors::Cors::new(&config.cors).map(Arc::new),
     }
 }
 

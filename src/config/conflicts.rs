@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::settings::Settings;
 use super::tree::Tree;
 use super::values::PeriodOrOff;
+use crate::protocol::cors::Origin;
 use crate::schema::problem::Problem;
 
 /// Tells every pair of settings that cannot stand together, and what is probably not meant.
@@ -14,6 +15,7 @@ pub(super) fn find(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>
     upstreams(tree, problems);
     timeouts(settings, tree, problems);
     sizes(settings, tree, problems);
+    cors(settings, tree, problems);
 }
 
 /// Two listeners on one address.
@@ -123,5 +125,18 @@ fn sizes(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
                     .with_help(format!("make it `{least}B` or more")),
             );
         }
+    }
+}
+
+/// Cookies for whoever asks.
+fn cors(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
+    let cors = &settings.rest.cors;
+    if cors.credentials && cors.origins.iter().any(|origin| origin.0 == Origin::Any) {
+        let message = "`rest.cors.credentials` cannot go with the origin `*`: any page could act \
+                       in the name of whoever looks at it";
+        problems.push(
+            Problem::error(tree.value_place(&["rest", "cors", "credentials"]), message)
+                .with_help("name the origins that are yours, such as `https://*.example.com`"),
+        );
     }
 }

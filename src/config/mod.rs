@@ -44,6 +44,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::protocol::cors;
 use crate::schema::compile::{AutoMapping, Conflicts, RulesMode};
 use crate::schema::policy::Policies;
 use crate::serve;
@@ -82,6 +83,8 @@ pub struct Config {
     pub serve: serve::Params,
     /// Whose `x-forwarded-*` headers are believed (M3).
     pub trusted_proxies: Vec<Network>,
+    /// What pages of other origins may do.
+    pub cors: cors::Params,
     /// Worker threads.
     pub workers: usize,
     /// What is told.

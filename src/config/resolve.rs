@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::overlay::Input;
 use super::selected::Selected;
 use super::settings::{
-    AccessLog, LimitSettings, LogFormat, Reflection, RouteSettings, Settings, UpstreamSettings,
+    AccessLog, CorsSettings, LimitSettings, LogFormat, Reflection, RouteSettings, Settings,
+    UpstreamSettings,
 };
 use super::tree::{Source, Tree};
-use super::values::{Period, PeriodOrOff, Selector, UpstreamUrl};
+use super::values::{HeaderName, Period, PeriodOrOff, Selector, UpstreamUrl};
 use super::{Config, Rules, Sources, Telemetry, machine};
+use crate::protocol::cors::{self, Origins};
 use crate::schema::policy::{Limits, Policies, Policy, RestOptions, Timeouts};
 use crate::schema::problem::Problem;
 use crate::serve;
@@ -56,6 +58,7 @@ pub(super) fn resolve(
         upstream: upstream(settings.upstreams.values().next()),
         serve: serve(&settings.limits),
         trusted_proxies: settings.rest.headers.trusted_proxies.clone(),
+        cors: cors(&settings.rest.cors),
         workers: workers.unwrap_or_else(machine::workers),
         telemetry: Telemetry {
             format: match (settings.telemetry.log_format, input.terminal) {
@@ -143,6 +146,20 @@ fn upstream(given: Option<&UpstreamSettings>) -> Params {
             u32::try_from(size.0).unwrap_or(u32::MAX)
         }),
         ..base
+    }
+}
+
+fn cors(settings: &CorsSettings) -> cors::Params {
+    let names = |names: &[HeaderName]| names.iter().map(|name| name.0.clone()).collect();
+    let any = settings.headers.iter().any(|name| &*name.0 == "*");
+    let origins = settings.origins.iter().map(|origin| origin.0.clone());
+    cors::Params {
+        origins: Origins::new(origins.collect()),
+        credentials: settings.credentials,
+        headers: (!any).then(|| names(&settings.headers)),
+        expose: names(&settings.expose),
+        max_age: settings.max_age.0,
+        private_network: settings.private_network,
     }
 }
 

@@ -1,6 +1,6 @@
 //! gRPC-Web: gRPC for clients that cannot read HTTP trailers, binary and in base64.
 //!
-//! Source: grpc/grpc `doc/PROTOCOL-WEB.md`. Browsers of other origins need CORS besides, which is
+//! Source: grpc/grpc `doc/PROTOCOL-WEB.md`. Pages of other origins need CORS besides, which is
 //! not this module's.
 
 use std::rc::Rc;

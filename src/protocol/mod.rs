@@ -6,6 +6,7 @@
 
 pub mod classify;
 pub mod connect;
+pub mod cors;
 pub mod forwarded;
 pub mod grpc;
 pub mod grpc_web;
@@ -28,7 +29,7 @@ use http::request::Parts;
 use http::{Request, Response};
 
 use crate::call::record::{CallRecord, Sink};
-use crate::call::{Body, Call, Fault, LocalFuture, Record, Reply, SharedPeer, Stack, Status};
+use crate::call::{Body, Call, Code, Fault, LocalFuture, Record, Reply, SharedPeer, Stack, Status};
 use crate::live::Live;
 use crate::schema::Schema;
 use crate::transcode::detail;
@@ -44,6 +45,8 @@ pub struct Params {
     pub own: Arc<Schema>,
     /// Whether the gateway's own faults say `x-sidegate-reason`.
     pub reason_header: bool,
+    /// What pages of other origins may do; nothing if `None`.
+    pub cors: Option<Arc<cors::Cors>>,
 }
 
 /// A request on its way through an adapter.
@@ -95,6 +98,7 @@ pub struct FrontDoor {
     live: Arc<Live<Schema>>,
     stack: Stack,
     sink: Arc<dyn Sink>,
+    params: Rc<Params>,
     grpc: grpc::Grpc,
     grpc_web: grpc_web::GrpcWeb,
     connect: connect::Connect,
@@ -112,7 +116,8 @@ impl FrontDoor {
             grpc: grpc::Grpc::new(Rc::clone(&params)),
             grpc_web: grpc_web::GrpcWeb::new(Rc::clone(&params)),
             connect: connect::Connect::new(Rc::clone(&params)),
-            rest: rest::Rest::new(params),
+            rest: rest::Rest::new(Rc::clone(&params)),
+            params,
         }
     }
 
@@ -138,6 +143,15 @@ impl FrontDoor {
             record,
             now,
         };
+        let grant = match &self.params.cors {
+            None => None,
+            Some(cors) => match self.preflight(cors, &incoming) {
+                Some(response) => {
+                    return Box::pin(std::future::ready(Observed::wrap(response, watch)));
+                }
+                None => Some(Box::new(cors.grant(&incoming.head.headers))),
+            },
+        };
         let entry = match front {
             Front::Grpc => self.grpc.accept(incoming),
             Front::GrpcWeb => self.grpc_web.accept(incoming),
@@ -154,12 +168,34 @@ impl FrontDoor {
                 Box::pin(Handling {
                     stage: Stage::Asking(outcome, Some(respond)),
                     watch: Some(watch),
+                    grant,
                 })
             }
-            Entry::Answered(response) => {
+            Entry::Answered(mut response) => {
+                allow_origin(grant.as_deref(), &mut response);
                 Box::pin(std::future::ready(Observed::wrap(response, watch)))
             }
         }
+    }
+}
+
+impl FrontDoor {
+    /// The answer to a preflight; there is one only if it may be allowed something.
+    fn preflight(&self, cors: &Arc<cors::Cors>, incoming: &Incoming) -> Option<Response<Body>> {
+        let served = cors::Served {
+            schema: &incoming.schema,
+            own: &self.params.own,
+        };
+        let response = cors.preflight(&incoming.head, served)?;
+        incoming.record.note().code = Some(Code::Ok);
+        Some(response)
+    }
+}
+
+/// Adds what CORS has to say, if it is on.
+fn allow_origin(grant: Option<&cors::Grant>, response: &mut Response<Body>) {
+    if let Some(grant) = grant {
+        grant.write(response.headers_mut());
     }
 }
 
@@ -167,6 +203,7 @@ impl FrontDoor {
 struct Handling {
     stage: Stage,
     watch: Option<observe::Departure>,
+    grant: Option<Box<cors::Grant>>,
 }
 
 enum Stage {
@@ -191,10 +228,11 @@ impl Future for Handling {
                     Stage::Answering(respond.respond(outcome))
                 }
                 Stage::Answering(answering) => {
-                    let response = ready!(answering.as_mut().poll(context));
+                    let mut response = ready!(answering.as_mut().poll(context));
                     let Some(watch) = self.watch.take() else {
                         return Poll::Pending;
                     };
+                    allow_origin(self.grant.as_deref(), &mut response);
                     return Poll::Ready(Observed::wrap(response, watch));
                 }
             };

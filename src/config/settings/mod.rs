@@ -7,6 +7,7 @@
 
 #[macro_use]
 mod choice;
+mod cors;
 mod json;
 mod lifecycle;
 mod limits;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::values::{Listen, ListenOrOff, Selector};
 
+pub use cors::CorsSettings;
 pub use json::{Defaults, EnumCase, Enums, FieldNames, Int64, JsonSettings, UnknownFields};
 pub use lifecycle::LifecycleSettings;
 pub use limits::{LimitSettings, RouteLimitSettings};

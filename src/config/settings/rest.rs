@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cors::CorsSettings;
 use crate::config::values::{
     HeaderName, MetadataPrefix, Network, Period, PeriodOrZero, QueryPattern,
 };
@@ -34,6 +35,9 @@ pub struct RestSettings {
 
     /// Which headers reach the application and who is believed.
     pub headers: HeaderSettings,
+
+    /// Pages of other origins, whichever protocol they speak. Off as long as `origins` is empty.
+    pub cors: CorsSettings,
 }
 
 /// What of `rest` may differ by route.

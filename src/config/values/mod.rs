@@ -7,6 +7,7 @@
 mod address;
 mod amount;
 mod network;
+mod origin;
 mod selector;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use serde::ser::{Serialize, Serializer};
 pub use address::{Listen, ListenOrOff};
 pub use amount::{Count, Period, PeriodOrOff, PeriodOrZero, Size};
 pub use network::Network;
+pub use origin::OriginPattern;
 pub use selector::Selector;
 pub use token::{HeaderName, MetadataPrefix, QueryPattern};
 pub use upstream_url::UpstreamUrl;
@@ -63,6 +65,7 @@ const KINDS: &[Kind] = &[
     kind::<ListenOrOff>(),
     kind::<MetadataPrefix>(),
     kind::<Network>(),
+    kind::<OriginPattern>(),
     kind::<Period>(),
     kind::<PeriodOrOff>(),
     kind::<PeriodOrZero>(),
@@ -133,6 +136,7 @@ as_string!(
     ListenOrOff,
     MetadataPrefix,
     Network,
+    OriginPattern,
     Period,
     PeriodOrOff,
     PeriodOrZero,
