@@ -156,6 +156,7 @@ impl Bench {
             trusted_proxies: forwarded::TrustedProxies::default(),
             own: Arc::new(compile(&Input::default()).0),
             reason_header: true,
+            cors: None,
         };
         let live = Arc::new(Live::new(schema));
         let [address, local] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
