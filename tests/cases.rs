@@ -1,7 +1,7 @@
 //! Runs the case files of `tests/cases` against the gateway, a folder a test.
 //!
-//! `SIDEGATE_CASES=part-of-a-path` runs fewer files. How to aim at another gateway is told in
-//! `tests/cases/README.md`.
+//! `SIDEGATE_CASES=part-of-a-path` runs fewer files. `examples/conformance` runs the same files
+//! against any gateway; `tests/cases/README.md` tells how.
 
 mod support;
 
@@ -9,13 +9,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use futures_util::StreamExt;
-use futures_util::stream;
-use support::case::{CaseFile, First, check};
-use support::client::Version;
-use support::schema::TestSchema;
+use support::case::{CaseFile, check};
+use support::run;
 use support::target::{self, Setup};
-use support::upstream::{FirstConnection, Upstream};
 
 macro_rules! folders {
     ($($folder:ident),* $(,)?) => {
@@ -55,13 +51,7 @@ fn every_row_makes_sense() {
     let mut count = 0;
     for path in FOLDERS.iter().flat_map(|folder| files_of(folder)) {
         let name = path.display().to_string();
-        let checked = CaseFile::read(&path).and_then(|file| {
-            let proto = file
-                .proto
-                .as_deref()
-                .ok_or("a file has a `proto` or a `schema`")?;
-            Ok((file.rows()?, TestSchema::compile(proto)?))
-        });
+        let checked = CaseFile::read(&path).and_then(|file| Ok((file.rows()?, file.compile()?)));
         match checked {
             Ok((rows, schema)) => {
                 count += rows.len();
@@ -80,6 +70,36 @@ fn every_row_makes_sense() {
         problems.join("\n")
     );
     assert!(count > 0);
+}
+
+/// Whoever runs the cases elsewhere has protoc or what is as strict.
+#[test]
+fn every_snippet_compiles_with_protoc() {
+    let protoc = protoc_bin_vendored::protoc_bin_path().expect("protoc for this machine");
+    let includes = protoc_bin_vendored::include_path().expect("its own protos");
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let mut problems = Vec::new();
+    for path in FOLDERS.iter().flat_map(|folder| files_of(folder)) {
+        let file = CaseFile::read(&path).and_then(|file| file.compile());
+        // What is no case at all, another test says.
+        let Ok(schema) = file else { continue };
+        fs::write(folder.path().join("case.proto"), &schema.text).expect("a file");
+        let ran = std::process::Command::new(&protoc)
+            .arg("-I")
+            .arg(folder.path())
+            .arg("-I")
+            .arg(&includes)
+            .arg("-I")
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/schema/builtin"))
+            .args(["-o/dev/null", "case.proto"])
+            .output()
+            .expect("protoc runs");
+        if !ran.status.success() {
+            let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+            problems.push(format!("{}: {said}", path.display()));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
 fn cases_root() -> PathBuf {
@@ -135,42 +155,23 @@ fn files_of(folder: &str) -> Vec<PathBuf> {
 /// Runs one file; how many rows there were and what failed.
 async fn run_file(path: &Path) -> Result<(usize, Vec<String>), String> {
     let file = CaseFile::read(path)?;
-    let rows = file.rows()?;
-    let proto = file
-        .proto
-        .as_deref()
-        .ok_or("a file has a `proto` or a `schema`")?;
-    let schema = TestSchema::compile(proto)?;
-    let upstream = upstream(file.first_connection);
-    let config = match &file.config {
-        serde_json::Value::Null => String::new(),
-        config => config.to_string(),
-    };
+    let schema = file.compile()?;
+    let upstream = run::application(&file);
     let gateway = target::start(&Setup {
         proto: &schema.text,
-        config: &config,
+        config: &file.config_text(),
         files: &file.files,
         upstream: upstream.address,
     })?;
-    let runs = rows.iter().flat_map(|case| {
-        case.versions()
-            .into_iter()
-            .map(move |version| (case, version))
-    });
-    let aim = (&gateway, &upstream, &schema);
-    let results: Vec<(String, Result<(), String>)> = stream::iter(runs)
-        .map(|(case, version)| async move {
-            let over = if version == Version::H1 { "h1" } else { "h2" };
-            let name = format!("{} ({over})", case.name);
-            (name, check::run(case, version, aim).await)
-        })
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
+    let rows = file.rows()?;
+    let results = run::rows(&rows, AT_ONCE, (&gateway, &upstream, &schema)).await;
     let count = results.len();
     let mut failed: Vec<String> = results
         .into_iter()
-        .filter_map(|(name, result)| Some(format!("{name}\n     {}", result.err()?)))
+        .filter_map(|ran| {
+            let problem = ran.result.err()?;
+            Some(format!("{} ({})\n     {problem}", ran.name, ran.over))
+        })
         .collect();
     failed.sort();
     let said = gateway.said();
@@ -178,17 +179,4 @@ async fn run_file(path: &Path) -> Result<(usize, Vec<String>), String> {
         failed.push(format!("the gateway panicked:\n{said}"));
     }
     Ok((count, failed))
-}
-
-fn upstream(first: First) -> Upstream {
-    let first = match first {
-        First::Serve => FirstConnection::Serve,
-        First::Close => FirstConnection::Close,
-        First::HalfPreface => FirstConnection::HalfPreface,
-        First::GoAwayUnprocessed => FirstConnection::GoAwayUnprocessed,
-        First::Http1 => FirstConnection::Http1,
-        First::Absent => FirstConnection::Absent,
-    };
-    let address = std::env::var("SIDEGATE_CASES_UPSTREAM");
-    Upstream::start_at(address.as_deref().unwrap_or("127.0.0.1:0"), first)
 }

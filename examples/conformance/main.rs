@@ -1,152 +1,191 @@
-//! What the conformance suite of protobuf tests: our codec, spoken to over standard input and
-//! output in the suite's own pipe protocol. It must never know more than the codec does.
+//! The rules of REST as a suite for any gateway: runs the rows of `tests/cases` and prints, for
+//! each group of rules, how many of them a gateway keeps.
 //!
 //! ```text
-//! conformance_test_runner target/debug/examples/conformance messages.binpb
+//! cargo run --example conformance                                   # Sidegate
+//! cargo run --example conformance -- routes/verbs --verbose         # one file, every difference
+//! cargo run --example conformance -- --gateway envoy --envoy BINARY # Envoy, started for each file
+//! cargo run --example conformance -- routes/verbs \
+//!     --target http://127.0.0.1:8081 --app 127.0.0.1:50051          # a gateway that runs already
 //! ```
 //!
-//! The gateway turns JSON to wire and wire to JSON, so those two ways are tested as they are. From
-//! JSON to JSON goes through the wire, and from wire to wire through JSON: what cannot survive
-//! that, as fields that no schema knows, is argued line by line in `failures.txt`.
+//! The application behind the gateway is scripted and started here. `tests/cases/README.md` tells
+//! what a row is and what of it is asked of another gateway.
 
 #![allow(
+    clippy::print_stdout,
     clippy::print_stderr,
-    clippy::exit,
-    reason = "a command: it reports and exits"
+    clippy::indexing_slicing,
+    reason = "a command: it reports, and indexes JSON and tables that it made itself"
 )]
 
-mod pipe;
+#[path = "../../tests/support/mod.rs"]
+mod support;
 
-use std::path::Path;
+mod envoy;
+mod grpc_gateway;
+mod options;
+mod peer;
+mod table;
 
-use pipe::{Answer, Category, Format, Payload, Question};
-use sidegate::schema::Schema;
-use sidegate::schema::binding::BodyTarget;
-use sidegate::schema::compile::{Input, compile};
-use sidegate::schema::plan::MessageId;
-use sidegate::schema::policy::{JsonOptions, UnknownFields};
-use sidegate::source::descriptor_set;
-use sidegate::transcode::bind::Bound;
-use sidegate::transcode::json_to_wire::{self, Rejection, Request};
-use sidegate::transcode::wire_to_json::{self, Response};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
-/// More than any case needs.
-const LIMIT: usize = 64 << 20;
+use clap::Parser;
+use options::Options;
+use peer::{Peer, Start};
+use support::case::CaseFile;
+use support::run;
+use support::upstream::Upstream;
+use table::{Table, Verdict, group_of};
 
-fn main() {
-    // The runner gives a program its own name twice.
-    let Some(path) = std::env::args_os().skip(1).last() else {
-        eprintln!("usage: conformance MESSAGES.binpb, spoken to by conformance_test_runner");
-        std::process::exit(64);
-    };
-    let result = load(Path::new(&path)).and_then(|schema| {
-        pipe::serve(|question| answer(&schema, &question)).map_err(|error| error.to_string())
-    });
-    if let Err(problem) = result {
-        eprintln!("{problem}");
-        std::process::exit(1);
+fn main() -> ExitCode {
+    // A gateway of ours is this program once more.
+    if std::env::args().nth(1).as_deref() == Some("serve") {
+        return serve();
     }
-}
-
-fn load(path: &Path) -> Result<Schema, String> {
-    let loaded = descriptor_set::load(path);
-    let input = Input {
-        files: loaded.files,
-        ..Input::default()
+    let options = Options::parse();
+    let result = match &options.write_config {
+        Some(_) => options
+            .files()
+            .and_then(|files| peer::write_configs(&options, &files)),
+        None => judge(&options),
     };
-    let (schema, problems) = compile(&input);
-    match loaded.problems.iter().chain(&problems).next() {
-        None => Ok(schema),
-        Some(problem) => Err(problem.to_string()),
-    }
-}
-
-fn answer(schema: &Schema, question: &Question) -> Answer {
-    // The runner asks for this first, to learn what it need not try.
-    if question.message_type == "conformance.FailureSet" {
-        return Answer::Protobuf(Vec::new());
-    }
-    let Some(message) = schema.tables.find_message(&question.message_type) else {
-        return Answer::Broken(format!("there is no message {}", question.message_type));
-    };
-    let codec = Codec {
-        schema,
-        message,
-        options: JsonOptions {
-            unknown_fields: match question.category() {
-                Category::JsonIgnoreUnknown => UnknownFields::Ignore,
-                _ => UnknownFields::Reject,
-            },
-            ..JsonOptions::default()
-        },
-    };
-    let result = match (&question.payload, question.format()) {
-        (Some(Payload::Json(json)), Format::Protobuf) => {
-            codec.to_wire(json.as_bytes()).map(Answer::Protobuf)
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::from(64)
         }
-        (Some(Payload::Protobuf(wire)), Format::Json) => codec.to_json(wire).map(Answer::Json),
-        (Some(Payload::Json(json)), Format::Json) => codec
-            .to_wire(json.as_bytes())
-            .and_then(|wire| codec.to_json(&wire))
-            .map(Answer::Json),
-        (Some(Payload::Protobuf(wire)), Format::Protobuf) => codec
-            .to_json(wire)
-            .and_then(|json| codec.to_wire(json.as_bytes()))
-            .map(Answer::Protobuf),
-        _ => Err(Answer::Skipped("neither JSON nor binary".to_owned())),
+    }
+}
+
+fn serve() -> ExitCode {
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let code = match sidegate::cli::Args::parse(std::env::args_os()) {
+        Ok(args) => sidegate::cli::run::run(&args, &mut out, &mut err).unwrap_or(1),
+        Err(stop) => stop.code,
     };
-    result.unwrap_or_else(|failed| failed)
+    ExitCode::from(code)
 }
 
-/// Both ways of one message type.
-struct Codec<'s> {
-    schema: &'s Schema,
-    message: MessageId,
-    options: JsonOptions,
-}
-
-impl Codec<'_> {
-    fn to_wire(&self, json: &[u8]) -> Result<Vec<u8>, Answer> {
-        let request = Request {
-            tables: &self.schema.tables,
-            message: self.message,
-            target: &BodyTarget::Whole,
-            bound: &Bound::default(),
-            options: &self.options,
-            limit: LIMIT,
-        };
-        let mut wire = Vec::new();
-        match json_to_wire::transcode(&request, json, &mut wire) {
-            Ok(()) => Ok(wire),
-            Err(Rejection::TooLarge) => Err(Answer::Broken("too large".to_owned())),
-            Err(Rejection::Invalid(violations)) => {
-                let texts = violations
-                    .iter()
-                    .map(|one| format!("{}: {}", one.field, one.description));
-                Err(Answer::NotParsed(texts.collect::<Vec<_>>().join("; ")))
+/// Runs every file against every gateway; whether all that was tried passed.
+fn judge(options: &Options) -> Result<bool, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let files = options.files()?;
+    let peers = options.peers()?;
+    // One application for a gateway that runs already and knows its address.
+    let shared = options.app.map(|address| {
+        Upstream::start_at(
+            &address.to_string(),
+            support::upstream::FirstConnection::Serve,
+        )
+    });
+    let mut table = Table::new(peers.iter().map(Peer::name).collect());
+    for (column, peer) in peers.iter().enumerate() {
+        let patience = options.patience.unwrap_or_else(|| peer.patience());
+        support::PATIENCE.store(patience, Ordering::Relaxed);
+        for path in &files {
+            let name = options.name_of(path);
+            let ran = runtime.block_on(file(path, &name, peer, shared.as_ref()));
+            for (row, verdict) in ran? {
+                if options.verbose {
+                    verdict.print(&peer.name(), &name, &row);
+                }
+                table.note(column, group_of(&row), &verdict);
             }
         }
     }
-
-    fn to_json(&self, wire: &[u8]) -> Result<String, Answer> {
-        let response = Response {
-            tables: &self.schema.tables,
-            message: self.message,
-            selection: None,
-            options: &self.options,
-            limit: LIMIT,
-        };
-        let mut json = Vec::new();
-        if let Err(error) = wire_to_json::transcode(&response, wire, &mut json) {
-            let text = error.to_string();
-            // Values that are sound on the wire and have no JSON form.
-            let unprintable = ["timestamp", "duration", "field mask", "NaN"];
-            return Err(if unprintable.iter().any(|word| text.contains(word)) {
-                Answer::NotWritten(text)
-            } else {
-                Answer::NotParsed(text)
-            });
-        }
-        String::from_utf8(json).map_err(|error| Answer::Broken(error.to_string()))
+    if options.markdown {
+        print!("{}", table.markdown());
+    } else {
+        print!("{}", table.plain());
     }
+    Ok(table.all_passed())
+}
+
+/// What became of each row of a file.
+async fn file(
+    path: &Path,
+    name: &str,
+    peer: &Peer,
+    shared: Option<&Upstream>,
+) -> Result<Vec<(String, Verdict)>, String> {
+    let of_file = |error| format!("{name}: {error}");
+    let file = CaseFile::read(path).map_err(of_file)?;
+    let schema = file.compile().map_err(of_file)?;
+    let mut rows = file.rows().map_err(of_file)?;
+    rows.retain(|row| group_of(&row.name).is_some());
+    let skipped = |reason: &str| {
+        let skip =
+            |row: &support::case::Case| (row.name.clone(), Verdict::Skipped(reason.to_owned()));
+        Ok(rows.iter().map(skip).collect())
+    };
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let own;
+    let upstream = match shared {
+        Some(shared) => shared,
+        None => {
+            own = run::application(&file);
+            &own
+        }
+    };
+    let start = Start {
+        name,
+        file: &file,
+        schema: &schema,
+        upstream: upstream.address,
+    };
+    let gateway = match peer.start(&start) {
+        Ok(gateway) => gateway,
+        Err(peer::Cannot::BeExpressed(reason)) => return skipped(&reason),
+        // What another gateway cannot load is no news of single rules.
+        Err(peer::Cannot::Start(problem)) => match peer {
+            Peer::Sidegate | Peer::Running { .. } => return Err(of_file(problem)),
+            _ => return skipped(&format!("it does not start: {problem}")),
+        },
+    };
+    let ran = run::rows(&rows, peer.at_once(), (&gateway, upstream, &schema)).await;
+    let mut verdicts: Vec<(String, Verdict)> = Vec::new();
+    for row in &rows {
+        let differences: Vec<String> = ran
+            .iter()
+            .filter(|ran| ran.name == row.name)
+            .filter_map(|ran| Some(format!("({}) {}", ran.over, ran.result.as_ref().err()?)))
+            .collect();
+        let verdict = match differences.first() {
+            None => Verdict::Passed,
+            Some(_) => Verdict::Failed(differences.join("\n     ")),
+        };
+        verdicts.push((row.name.clone(), verdict));
+    }
+    Ok(verdicts)
+}
+
+/// The files below a folder, sorted.
+fn yaml_below(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    let entries =
+        std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for entry in entries {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        if path.is_dir() {
+            // Cases of configuration files have a format and a test of their own.
+            if !path.ends_with("config") {
+                found.extend(yaml_below(&path)?);
+            }
+        } else if path.extension().is_some_and(|ending| ending == "yaml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }

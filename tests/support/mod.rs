@@ -18,14 +18,23 @@
 
 pub(crate) mod case;
 pub(crate) mod client;
+pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod target;
 pub(crate) mod upstream;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+/// A patience that a program chose for itself, in seconds; 0 when it did not.
+pub(crate) static PATIENCE: AtomicU64 = AtomicU64::new(0);
 
 /// How long anything that has to happen may take before a test gives up on it.
 pub(crate) fn patience() -> Duration {
+    let chosen = PATIENCE.load(Ordering::Relaxed);
+    if chosen > 0 {
+        return Duration::from_secs(chosen);
+    }
     let seconds = std::env::var("SIDEGATE_TEST_PATIENCE")
         .ok()
         .and_then(|text| text.parse().ok());

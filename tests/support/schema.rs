@@ -1,7 +1,9 @@
 //! Schemas of tests: proto snippets, compiled here so that messages can be judged without the
 //! product's own codec.
 
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor, Value as ReflectValue,
+};
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 use serde_json::Value;
 
@@ -24,6 +26,8 @@ import "google/protobuf/wrappers.proto";
 pub(crate) struct TestSchema {
     /// The complete text of the file, as a gateway gets it.
     pub(crate) text: String,
+    /// The same as a serialized `FileDescriptorSet`, with all that it imports.
+    pub(crate) descriptor_set: Vec<u8>,
     pool: DescriptorPool,
 }
 
@@ -52,9 +56,48 @@ impl TestSchema {
                 .open_file(name)
                 .map_err(|error| format!("{error:?}\n{text}"))?;
         }
-        let pool = DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice())
+        let descriptor_set = compiler.encode_file_descriptor_set();
+        let pool =
+            DescriptorPool::decode(descriptor_set.as_slice()).map_err(|error| error.to_string())?;
+        Ok(Self {
+            text,
+            descriptor_set,
+            pool,
+        })
+    }
+
+    /// The full names of the services.
+    pub(crate) fn services(&self) -> Vec<String> {
+        self.pool
+            .services()
+            .map(|service| service.full_name().to_owned())
+            .collect()
+    }
+
+    /// The descriptor set without the options of some methods, which are given by full name.
+    pub(crate) fn without_rules(&self, methods: &[String]) -> Result<Vec<u8>, String> {
+        use prost::Message;
+        let kind = self.message("google.protobuf.FileDescriptorSet")?;
+        let mut set = DynamicMessage::decode(kind, self.descriptor_set.as_slice())
             .map_err(|error| error.to_string())?;
-        Ok(Self { text, pool })
+        for file in messages_in(&mut set, "file") {
+            let package = file.get_field_by_name("package");
+            let package = package.and_then(|name| Some(name.as_str()?.to_owned()));
+            for service in messages_in(file, "service") {
+                let name = name_of(service);
+                for method in messages_in(service, "method") {
+                    let parts = [
+                        package.clone().unwrap_or_default(),
+                        name.clone(),
+                        name_of(method),
+                    ];
+                    if methods.contains(&parts.join(".")) {
+                        method.clear_field_by_name("options");
+                    }
+                }
+            }
+        }
+        Ok(set.encode_to_vec())
     }
 
     /// A method by `Method`, `Service/Method` or `pkg.Service/Method`.
@@ -76,6 +119,23 @@ impl TestSchema {
             format!("the case names the message {full_name}, which its schema lacks")
         })
     }
+}
+
+fn messages_in<'a>(
+    message: &'a mut DynamicMessage,
+    field: &str,
+) -> impl Iterator<Item = &'a mut DynamicMessage> {
+    let list = message
+        .get_field_by_name_mut(field)
+        .and_then(ReflectValue::as_list_mut);
+    let list = list.map_or_else(Default::default, |list| list.iter_mut());
+    list.filter_map(ReflectValue::as_message_mut)
+}
+
+fn name_of(message: &DynamicMessage) -> String {
+    let name = message.get_field_by_name("name");
+    name.and_then(|name| Some(name.as_str()?.to_owned()))
+        .unwrap_or_default()
 }
 
 /// A message of a case: JSON, JSON in a text as `{$json: '{"a":1}'}`, or the exact bytes as

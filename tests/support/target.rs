@@ -7,9 +7,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// How long another gateway may take to listen.
+const START: Duration = Duration::from_secs(15);
 
 /// What a gateway is started with.
 pub(crate) struct Setup<'a> {
@@ -26,6 +30,9 @@ pub(crate) struct Setup<'a> {
 /// A gateway that serves; a program that was started ends when this is dropped.
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
+    /// Whether its errors are judged as Sidegate's are, in shape and words. Of any other gateway
+    /// the shape is its own, and of the errors that it makes itself only the status is compared.
+    pub(crate) own_errors: bool,
     process: Option<Process>,
 }
 
@@ -35,22 +42,9 @@ struct Process {
     _folder: TempDir,
 }
 
-/// Starts a gateway. `SIDEGATE_CASES_URL` names one that runs already (its schema and its
-/// application have to fit), `SIDEGATE_CASES_COMMAND` another program that takes the flags of
+/// Starts a gateway. `SIDEGATE_CASES_COMMAND` names another program that takes the flags of
 /// `sidegate serve` and prints its first line.
 pub(crate) fn start(setup: &Setup<'_>) -> Result<Gateway, String> {
-    if let Ok(url) = std::env::var("SIDEGATE_CASES_URL") {
-        let address = url.trim_start_matches("http://").trim_end_matches('/');
-        let address = address.parse().map_err(|error| format!("{url}: {error}"))?;
-        return Ok(Gateway {
-            address,
-            process: None,
-        });
-    }
-    run(setup)
-}
-
-fn run(setup: &Setup<'_>) -> Result<Gateway, String> {
     let folder = TempDir::new().map_err(|error| error.to_string())?;
     let write = |name: &str, text: &str| -> Result<PathBuf, String> {
         let path = folder.path().join(name);
@@ -65,9 +59,7 @@ fn run(setup: &Setup<'_>) -> Result<Gateway, String> {
     for (name, text) in setup.files {
         write(name, text)?;
     }
-    let program = std::env::var("SIDEGATE_CASES_COMMAND")
-        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_sidegate").to_owned());
-    let mut child = Command::new(program)
+    let mut child = Command::new(program()?)
         .args([
             "serve",
             "--listen",
@@ -85,7 +77,6 @@ fn run(setup: &Setup<'_>) -> Result<Gateway, String> {
         .arg(proto)
         .env_remove("SIDEGATE_CASES")
         .env_remove("SIDEGATE_CASES_COMMAND")
-        .env_remove("SIDEGATE_CASES_UPSTREAM")
         .env_remove("SIDEGATE_TEST_PATIENCE")
         .current_dir(folder.path())
         .stdin(Stdio::null())
@@ -103,9 +94,22 @@ fn run(setup: &Setup<'_>) -> Result<Gateway, String> {
     match address {
         Ok(address) => Ok(Gateway {
             address,
+            own_errors: true,
             process: Some(process),
         }),
         Err(problem) => Err(format!("{problem}; it says:\n{}", process.said())),
+    }
+}
+
+/// What is started: what the environment says, the binary that cargo made for a test, or this
+/// program itself, which is asked to be the gateway then.
+fn program() -> Result<PathBuf, String> {
+    if let Some(command) = std::env::var_os("SIDEGATE_CASES_COMMAND") {
+        return Ok(command.into());
+    }
+    match option_env!("CARGO_BIN_EXE_sidegate") {
+        Some(path) => Ok(path.into()),
+        None => std::env::current_exe().map_err(|error| error.to_string()),
     }
 }
 
@@ -137,6 +141,46 @@ fn listening(line: &str) -> Result<SocketAddr, String> {
 }
 
 impl Gateway {
+    /// One that runs already, `http://127.0.0.1:8081` say.
+    pub(crate) fn at(url: &str, own_errors: bool) -> Result<Self, String> {
+        let address = url.trim_start_matches("http://").trim_end_matches('/');
+        let address = address.parse().map_err(|error| format!("{url}: {error}"))?;
+        Ok(Self {
+            address,
+            own_errors,
+            process: None,
+        })
+    }
+
+    /// Another gateway, started by `command` to listen on `address`; its files are in `folder`.
+    pub(crate) fn foreign(
+        command: &mut Command,
+        address: SocketAddr,
+        folder: TempDir,
+    ) -> Result<Self, String> {
+        let errors = folder.path().join("stderr");
+        let file = std::fs::File::create(&errors).map_err(|error| error.to_string())?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .map_err(|error| format!("{command:?}: {error}"))?;
+        let mut process = Process {
+            child,
+            errors,
+            _folder: folder,
+        };
+        if process.listens(address) {
+            return Ok(Self {
+                address,
+                own_errors: false,
+                process: Some(process),
+            });
+        }
+        Err(format!("it does not listen; it says:\n{}", process.said()))
+    }
+
     /// What the program said on its standard error.
     pub(crate) fn said(&self) -> String {
         self.process.as_ref().map(Process::said).unwrap_or_default()
@@ -144,6 +188,18 @@ impl Gateway {
 }
 
 impl Process {
+    /// Waits until somebody listens, or the program has ended.
+    fn listens(&mut self, address: SocketAddr) -> bool {
+        let until = Instant::now() + START;
+        while Instant::now() < until && matches!(self.child.try_wait(), Ok(None)) {
+            if std::net::TcpStream::connect(address).is_ok() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
     fn said(&self) -> String {
         std::fs::read_to_string(&self.errors).unwrap_or_default()
     }

@@ -8,7 +8,7 @@ use prost_reflect::MethodDescriptor;
 use serde_json::Value;
 
 use super::answers::{self, CODES};
-use super::google::google_error;
+use super::google::{Judge, google_error};
 use super::matching;
 use super::{Case, EndSays, ErrorSays, Gets};
 use crate::support::client::{self, Answer, BodyStep, End, Request, Version};
@@ -49,12 +49,15 @@ pub(crate) async fn run(
     let answer = client::exchange(gateway.address, &request, &stage.client).await?;
     let mut differences = Vec::new();
     if gets.end != EndSays::Left {
-        got(
-            &gets,
-            &answer,
-            case.config_errors_are_google(),
-            &mut differences,
-        );
+        let errors = Errors {
+            implied: case.config_errors_are_google(),
+            judge: match (gateway.own_errors, &method) {
+                (true, _) => Judge::Ours,
+                (false, Some(_)) => Judge::OfTheApp,
+                (false, None) => Judge::StatusOnly,
+            },
+        };
+        got(&gets, &answer, &errors, &mut differences);
     }
     saw(case, method.as_ref(), &stage, &mut differences).await;
     if differences.is_empty() {
@@ -141,7 +144,14 @@ fn body_step(step: &Value) -> Result<BodyStep, String> {
     }
 }
 
-fn got(gets: &Gets, answer: &Answer, errors_are_google: bool, differences: &mut Vec<String>) {
+/// What is looked at in an error.
+struct Errors {
+    /// The row says nothing of the body, so that a failing answer has the shape `google`.
+    implied: bool,
+    judge: Judge,
+}
+
+fn got(gets: &Gets, answer: &Answer, errors: &Errors, differences: &mut Vec<String>) {
     let mut note = |result: Result<(), String>| differences.extend(result.err());
     let status = expected_status(gets);
     if answer.status != status {
@@ -167,9 +177,14 @@ fn got(gets: &Gets, answer: &Answer, errors_are_google: bool, differences: &mut 
     }
     body(gets, answer, &mut note);
     if let Some(error) = &gets.error {
-        google_error(error, status, answer, &mut note);
-    } else if errors_are_google && status >= 400 {
-        google_error(&ErrorSays::default(), status, answer, &mut note);
+        google_error(errors.judge, error, (status, answer), &mut note);
+    } else if errors.implied && status >= 400 {
+        google_error(
+            errors.judge,
+            &ErrorSays::default(),
+            (status, answer),
+            &mut note,
+        );
     }
 }
 

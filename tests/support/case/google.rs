@@ -7,13 +7,27 @@ use super::answers::CODES;
 use super::matching;
 use crate::support::client::Answer;
 
-/// Whether an answer is the error that a row says.
+/// How strictly errors are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judge {
+    /// In shape and words.
+    Ours,
+    /// An error of the application through another gateway, in that gateway's shape.
+    OfTheApp,
+    /// Another gateway's own error: its status is compared elsewhere, its words are its own.
+    StatusOnly,
+}
+
+/// Whether an answer, which should have had this status, is the error that a row says.
 pub(super) fn google_error(
+    judge: Judge,
     says: &ErrorSays,
-    status: u16,
-    answer: &Answer,
+    (status, answer): (u16, &Answer),
     note: &mut impl FnMut(Result<(), String>),
 ) {
+    if judge == Judge::StatusOnly {
+        return;
+    }
     let bytes = answer.body();
     let text = String::from_utf8_lossy(&bytes).into_owned();
     note(matching::header(
@@ -21,10 +35,13 @@ pub(super) fn google_error(
         "content-type",
         &Value::from("<contains json>"),
     ));
-    let Ok(value) = serde_json::from_slice::<Value>(&bytes) else {
+    let Ok(mut value) = serde_json::from_slice::<Value>(&bytes) else {
         note(Err("the error is no JSON".to_owned()));
         return;
     };
+    if judge == Judge::OfTheApp {
+        value = in_our_shape(value, status);
+    }
     let error = &value["error"];
     let known = CODES.iter().any(|(name, _)| error["status"] == *name);
     if error["code"] != status || !known || !error["message"].is_string() {
@@ -65,6 +82,27 @@ pub(super) fn google_error(
         note(Err(format!("the error gives {word:?} away")));
     }
     google_details(says, &error["details"], note);
+}
+
+/// A `google.rpc.Status` as JSON, which is how most gateways write an error, in the shape
+/// `google`; anything else as it is.
+fn in_our_shape(mut value: Value, http_status: u16) -> Value {
+    let code = value["code"]
+        .as_u64()
+        .and_then(|at| usize::try_from(at).ok());
+    let Some((name, _)) = code.and_then(|at| CODES.get(at)) else {
+        return value;
+    };
+    if let Some(map) = value.as_object_mut() {
+        // The number of the code is given by its name then.
+        map.insert("code".to_owned(), Value::from(http_status));
+        map.insert("status".to_owned(), Value::from(*name));
+        map.entry("message").or_insert_with(|| Value::from(""));
+        if map.get("details") == Some(&Value::Array(Vec::new())) {
+            map.remove("details");
+        }
+    }
+    serde_json::json!({ "error": value })
 }
 
 fn google_details(says: &ErrorSays, given: &Value, note: &mut impl FnMut(Result<(), String>)) {

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::support::client::Version;
+use crate::support::schema::TestSchema;
 
 /// One file of cases.
 #[derive(Debug, Deserialize)]
@@ -199,6 +200,20 @@ impl CaseFile {
             file.proto = Some(text);
         }
         Ok(file)
+    }
+
+    /// The schema, compiled.
+    pub(crate) fn compile(&self) -> Result<TestSchema, String> {
+        let proto = self.proto.as_deref();
+        TestSchema::compile(proto.ok_or("a file has a `proto` or a `schema`")?)
+    }
+
+    /// The text of the configuration file.
+    pub(crate) fn config_text(&self) -> String {
+        match &self.config {
+            Value::Null => String::new(),
+            config => config.to_string(),
+        }
     }
 
     /// The rows, multiplied by their `each`.
