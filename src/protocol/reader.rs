@@ -210,6 +210,11 @@ impl Messages {
         })
     }
 
+    /// How many bytes wait that were added and not taken.
+    pub fn waiting(&self) -> usize {
+        self.deframer.waiting()
+    }
+
     /// The bytes are over: nothing may be left of them.
     pub fn finish(&self) -> Result<(), Fault> {
         self.deframer.finish().map_err(bad_frame)

@@ -61,6 +61,21 @@ impl Source {
         Poll::Ready(Some(step))
     }
 
+    /// How many bytes have come of messages that were not taken yet.
+    pub fn waiting(&self) -> usize {
+        self.messages.waiting()
+    }
+
+    /// The next message, if all of it has come already; nothing follows a failure.
+    pub fn ready_message(&mut self) -> Option<Result<Bytes, Fault>> {
+        if self.done || self.trailers_only.is_some() {
+            return None;
+        }
+        let next = self.messages.take().transpose();
+        self.done = matches!(next, Some(Err(_)));
+        next
+    }
+
     fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Result<Step, Fault>> {
         loop {
             if let Some(trailers) = self.trailers_only.take() {

@@ -23,6 +23,9 @@ use crate::protocol::Respond;
 use crate::protocol::replies::{Source, Step};
 use crate::schema::policy::{ErrorShape, StreamShape};
 
+/// More than stands around a message in any framing.
+const FRAMING_BYTES: usize = 16;
+
 /// A server-sent comment, which every client skips.
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 
@@ -134,10 +137,14 @@ fn begin(
     let mut body = Framed::new(answer, shape, source);
     match first {
         // Nothing has gone out yet: a message that cannot be written has its true status too.
-        Some(Step::Message(message)) => match body.message(&message) {
-            Ok(frame) => body.ready.push_back(Ok(frame)),
-            Err(fault) => return error::from_fault(&body.answer, &fault),
-        },
+        Some(Step::Message(message)) => {
+            let mut out = Vec::new();
+            if let Err(fault) = body.write(&message, &mut out) {
+                return error::from_fault(&body.answer, &fault);
+            }
+            body.written.add(out.len());
+            body.written.bytes = out.into();
+        }
         Some(last) => body.take(last),
         // An early head leaves at once only if something follows it.
         None => body.ready.push_back(Ok(Frame::data(COMMENT))),
@@ -158,9 +165,34 @@ struct Framed {
     answer: Answer,
     source: Source,
     framing: Framing,
+    /// Messages on their way out; what is in `ready` comes after them.
+    written: Written,
     ready: VecDeque<Result<Frame<Bytes>, Fault>>,
     keep_alive: Option<Interval>,
+    /// Something has left since the app was last waited for.
+    left: bool,
     ended: bool,
+}
+
+/// Messages that are written, one after the other in one piece of memory.
+#[derive(Default)]
+struct Written {
+    bytes: Bytes,
+    lengths: VecDeque<usize>,
+}
+
+impl Written {
+    fn add(&mut self, length: usize) {
+        self.lengths.push_back(length);
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        let length = self.lengths.pop_front()?;
+        if self.lengths.is_empty() {
+            return Some(std::mem::take(&mut self.bytes));
+        }
+        Some(self.bytes.split_to(length))
+    }
 }
 
 impl Framed {
@@ -170,33 +202,59 @@ impl Framed {
             answer,
             source,
             framing: Framing::new(shape),
+            written: Written::default(),
             ready: VecDeque::new(),
+            left: false,
             ended: false,
         }
     }
 
-    /// One message as it leaves.
-    fn message(&mut self, message: &[u8]) -> Result<Frame<Bytes>, Fault> {
+    /// Appends one message as it leaves.
+    fn write(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         // Lines and events must not be broken by indentation.
         let indent = match self.framing.shape() {
             StreamShape::Array => self.answer.json.indent,
             StreamShape::Ndjson | StreamShape::Sse | StreamShape::Result => 0,
         };
-        let mut out = Vec::with_capacity(size::expected(message.len()));
-        self.framing.begin(&mut out);
-        unary::to_json(&self.answer, message, indent, &mut out)?;
-        self.framing.finish(&mut out);
+        self.framing.begin(out);
+        unary::to_json(&self.answer, message, indent, out)?;
+        self.framing.finish(out);
         self.answer.record.note().messages_out += 1;
-        Ok(Frame::data(out.into()))
+        Ok(())
+    }
+
+    /// Writes a message, and with it those that have come already, so that they share memory:
+    /// each is a frame of its own all the same.
+    fn write_all(&mut self, first: Bytes) {
+        /// More than this is not written before it is asked for.
+        const AT_ONCE: usize = 16 << 10;
+        let ahead = (first.len() + self.source.waiting()).min(AT_ONCE / 2);
+        let mut out = Vec::with_capacity(size::expected(ahead) + FRAMING_BYTES);
+        let mut next = Some(Ok(first));
+        let mut failed = None;
+        while let Some(message) = next {
+            let before = out.len();
+            let written = message.and_then(|message| self.write(&message, &mut out));
+            if let Err(fault) = written {
+                out.truncate(before);
+                failed = Some(fault);
+                break;
+            }
+            self.written.add(out.len() - before);
+            next = (out.len() < AT_ONCE)
+                .then(|| self.source.ready_message())
+                .flatten();
+        }
+        self.written.bytes = out.into();
+        if let Some(fault) = failed {
+            self.take(Step::Failed(fault));
+        }
     }
 
     /// Turns one step of the app into what leaves.
     fn take(&mut self, step: Step) {
         match step {
-            Step::Message(message) => match self.message(&message) {
-                Ok(frame) => self.ready.push_back(Ok(frame)),
-                Err(fault) => self.take(Step::Failed(fault)),
-            },
+            Step::Message(message) => self.write_all(message),
             Step::Ended(status, trailers) if status.is_ok() => {
                 self.answer.record.note().code = Some(Code::Ok);
                 let end = self.framing.end();
@@ -275,10 +333,9 @@ impl http_body::Body for Framed {
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = self.get_mut();
         loop {
-            if let Some(frame) = this.ready.pop_front() {
-                if let Some(interval) = &mut this.keep_alive {
-                    interval.reset();
-                }
+            let message = this.written.next().map(|data| Ok(Frame::data(data)));
+            if let Some(frame) = message.or_else(|| this.ready.pop_front()) {
+                this.left = true;
                 return Poll::Ready(Some(frame));
             }
             if this.ended {
@@ -291,6 +348,9 @@ impl http_body::Body for Framed {
                     let Some(interval) = &mut this.keep_alive else {
                         return Poll::Pending;
                     };
+                    if std::mem::take(&mut this.left) {
+                        interval.reset();
+                    }
                     ready!(interval.poll_tick(context));
                     this.ready.push_back(Ok(Frame::data(COMMENT)));
                 }
@@ -299,6 +359,6 @@ impl http_body::Body for Framed {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended && self.ready.is_empty()
+        self.ended && self.written.lengths.is_empty() && self.ready.is_empty()
     }
 }

@@ -77,6 +77,11 @@ impl Deframer {
         next
     }
 
+    /// How many bytes wait that were pushed and not taken out.
+    pub fn waiting(&self) -> usize {
+        self.input.iter().map(Bytes::len).sum()
+    }
+
     /// What it means that no chunk will follow: fine between messages. To be asked when
     /// [`next`](Self::next) has nothing more.
     pub fn finish(&self) -> Result<(), FrameError> {
@@ -98,6 +103,10 @@ impl Deframer {
                     let (taken, announced) = self.prefix.read(self.rules, chunk)?;
                     skip_front(&mut self.input, taken);
                     if let Some(announced) = announced {
+                        // Most messages lie whole in their chunk.
+                        if let Some(payload) = whole_front(&mut self.input, announced.len) {
+                            return Ok(Some(message(announced.flag, payload)));
+                        }
                         self.state = State::Message(announced, BytesMut::new());
                     }
                 }
@@ -107,14 +116,18 @@ impl Deframer {
                     };
                     let flag = announced.flag;
                     self.state = State::Prefix;
-                    return Ok(Some(Message {
-                        compressed: flag & COMPRESSED != 0,
-                        flag,
-                        payload,
-                    }));
+                    return Ok(Some(message(flag, payload)));
                 }
             }
         }
+    }
+}
+
+fn message(flag: u8, payload: Bytes) -> Message {
+    Message {
+        compressed: flag & COMPRESSED != 0,
+        flag,
+        payload,
     }
 }
 
@@ -140,14 +153,22 @@ fn take_front(input: &mut VecDeque<Bytes>, len: usize) -> Bytes {
     chunk.split_to(len)
 }
 
+/// A message of `len` bytes, if the first chunk has all of it.
+fn whole_front(input: &mut VecDeque<Bytes>, len: usize) -> Option<Bytes> {
+    let whole = len == 0 || input.front().is_some_and(|chunk| chunk.len() >= len);
+    whole.then(|| take_front(input, len))
+}
+
 /// A message of `len` bytes whose beginning may be in `begun`; without a copy when one chunk has
 /// it all.
 fn collect(input: &mut VecDeque<Bytes>, len: usize, begun: &mut BytesMut) -> Option<Bytes> {
     /// Room that is made at once; small, for a peer may send one byte and stop.
     const FIRST_BYTES: usize = 4096;
 
-    if begun.is_empty() && (len == 0 || input.front().is_some_and(|chunk| chunk.len() >= len)) {
-        return Some(take_front(input, len));
+    if begun.is_empty()
+        && let Some(whole) = whole_front(input, len)
+    {
+        return Some(whole);
     }
     while begun.len() < len {
         let missing = len - begun.len();

@@ -155,30 +155,49 @@ impl Prefix {
     /// Reads from the front of `data`; returns how much it took and, once complete, what was
     /// announced, being empty again then. The flag is judged as soon as it is there, so that the
     /// outcome does not depend on how the bytes were cut.
+    #[inline]
     fn read(
         &mut self,
         rules: Rules,
         data: &[u8],
     ) -> Result<(usize, Option<Announced>), FrameError> {
+        // Nearly every prefix is there in one piece.
+        if self.filled == 0
+            && let Some(whole) = data.first_chunk()
+        {
+            return Ok((HEADER_BYTES, Some(Announced::judge(*whole, rules)?)));
+        }
         let mut taken = 0;
         for (place, byte) in self.bytes.iter_mut().skip(self.filled).zip(data) {
             *place = *byte;
             taken += 1;
         }
         self.filled += taken;
-        let [flag, length @ ..] = self.bytes;
+        let [flag, ..] = self.bytes;
         if self.filled > 0 && flag & !rules.flags != 0 {
             return Err(FrameError::BadFlag { flag });
         }
         if self.filled < HEADER_BYTES {
             return Ok((taken, None));
         }
+        let announced = Announced::judge(self.bytes, rules)?;
+        *self = Self::default();
+        Ok((taken, Some(announced)))
+    }
+}
+
+impl Announced {
+    /// What a whole prefix says, if it is allowed.
+    fn judge(prefix: [u8; HEADER_BYTES], rules: Rules) -> Result<Self, FrameError> {
+        let [flag, length @ ..] = prefix;
+        if flag & !rules.flags != 0 {
+            return Err(FrameError::BadFlag { flag });
+        }
         let len = u32::from_be_bytes(length) as usize;
         if len > rules.limit {
             let limit = rules.limit;
             return Err(FrameError::TooLarge { len, limit });
         }
-        *self = Self::default();
-        Ok((taken, Some(Announced { flag, len })))
+        Ok(Self { flag, len })
     }
 }
