@@ -155,6 +155,7 @@ impl Bench {
         let params = Params {
             trusted_proxies: forwarded::TrustedProxies::default(),
             own: Arc::new(compile(&Input::default()).0),
+            drain: sidegate::life::drain::Drain::new(),
             reason_header: true,
             cors: None,
         };

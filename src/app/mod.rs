@@ -153,7 +153,7 @@ impl Bound {
             ready: ready.clone(),
             telemetry: self.telemetry,
             upstream: self.config.upstream.clone(),
-            protocol: protocol_params(&self.config, &own),
+            protocol: protocol_params(&self.config, &own, &drain),
             own,
         });
         let control = Control {
@@ -212,13 +212,14 @@ fn make_handler(shared: MakeWorker) -> MakeHandler {
     })
 }
 
-fn protocol_params(config: &Config, own: &Arc<Schema>) -> protocol::Params {
+fn protocol_params(config: &Config, own: &Arc<Schema>, drain: &Drain) -> protocol::Params {
     let trusted = config.trusted_proxies.clone();
     protocol::Params {
         trusted_proxies: protocol::forwarded::TrustedProxies::new(move |address| {
             trusted.iter().any(|network| network.contains(address))
         }),
         own: Arc::clone(own),
+        drain: drain.clone(),
         reason_header: true,
         cors: protocol::cors::Cors::new(&config.cors).map(Arc::new),
     }

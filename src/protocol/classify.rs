@@ -21,6 +21,8 @@ pub enum Front {
     GrpcWeb,
     /// Connect.
     Connect,
+    /// A request for a WebSocket, which is told by more than its head.
+    WebSocket,
     /// Everything else.
     Rest,
 }
@@ -32,6 +34,7 @@ impl Front {
             Self::Grpc => "grpc",
             Self::GrpcWeb => "grpc_web",
             Self::Connect => "connect",
+            Self::WebSocket => "websocket",
             Self::Rest => "rest",
         }
     }

@@ -18,6 +18,7 @@ pub mod replies;
 pub mod rest;
 mod rpc;
 pub mod timeout;
+mod websocket;
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -30,11 +31,14 @@ use http::{Request, Response};
 
 use crate::call::record::{CallRecord, Sink};
 use crate::call::{Body, Call, Code, Fault, LocalFuture, Record, Reply, SharedPeer, Stack, Status};
+use crate::life::drain::Drain;
 use crate::live::Live;
 use crate::schema::Schema;
 use crate::transcode::detail;
 use classify::Front;
 use observe::Observed;
+use websocket::bridge;
+use websocket::handshake::{self, Subprotocol};
 
 /// What the front door needs to know besides the schema.
 #[derive(Clone, Debug)]
@@ -43,6 +47,8 @@ pub struct Params {
     pub trusted_proxies: forwarded::TrustedProxies,
     /// The descriptors of the services that the gateway answers itself.
     pub own: Arc<Schema>,
+    /// Tells WebSockets to close.
+    pub drain: Drain,
     /// Whether the gateway's own faults say `x-sidegate-reason`.
     pub reason_header: bool,
     /// What pages of other origins may do; nothing if `None`.
@@ -100,7 +106,7 @@ pub struct FrontDoor {
     sink: Arc<dyn Sink>,
     params: Rc<Params>,
     grpc: grpc::Grpc,
-    grpc_web: grpc_web::GrpcWeb,
+    grpc_web: Rc<grpc_web::GrpcWeb>,
     connect: connect::Connect,
     rest: rest::Rest,
 }
@@ -114,7 +120,7 @@ impl FrontDoor {
             stack,
             sink,
             grpc: grpc::Grpc::new(Rc::clone(&params)),
-            grpc_web: grpc_web::GrpcWeb::new(Rc::clone(&params)),
+            grpc_web: Rc::new(grpc_web::GrpcWeb::new(Rc::clone(&params))),
             connect: connect::Connect::new(Rc::clone(&params)),
             rest: rest::Rest::new(Rc::clone(&params)),
             params,
@@ -129,7 +135,11 @@ impl FrontDoor {
         let now = tokio::time::Instant::now().into_std();
         let (head, body) = request.into_parts();
         let schema = self.live.load();
-        let front = classify::classify(&head, &schema);
+        let front = if websocket::is_asked(&head, &body) {
+            Front::WebSocket
+        } else {
+            classify::classify(&head, &schema)
+        };
         let mut record = CallRecord::new(now, Rc::clone(&peer), &head);
         record.schema = Some(Arc::clone(&schema));
         record.protocol = front.name();
@@ -156,25 +166,73 @@ impl FrontDoor {
             Front::Grpc => self.grpc.accept(incoming),
             Front::GrpcWeb => self.grpc_web.accept(incoming),
             Front::Connect => self.connect.accept(incoming),
+            Front::WebSocket => self.websocket(incoming),
             Front::Rest => self.rest.accept(incoming),
         };
-        match entry {
-            Entry::Call(call, respond) => {
-                let outcome = (self.stack)(call);
-                let outcome = match respond.patience() {
-                    Some(patience) => Box::pin(late::within(patience, outcome)),
-                    None => outcome,
-                };
-                Box::pin(Handling {
-                    stage: Stage::Asking(outcome, Some(respond)),
-                    watch: Some(watch),
-                    grant,
-                })
-            }
-            Entry::Answered(mut response) => {
-                allow_origin(grant.as_deref(), &mut response);
-                Box::pin(std::future::ready(Observed::wrap(response, watch)))
-            }
+        let end = Ending {
+            watch: Some(watch),
+            grant,
+        };
+        answer(entry, &self.stack, end)
+    }
+
+    /// Answers a request for a WebSocket.
+    fn websocket(&self, incoming: Incoming) -> Entry {
+        let mut incoming = incoming;
+        let shake = match handshake::shake(&mut incoming.head, self.params.cors.as_deref()) {
+            Ok(shake) => shake,
+            Err(fault) => return rest::websocket::refuse(&self.rest, &incoming, &fault),
+        };
+        if shake.subprotocol == Subprotocol::Plain {
+            return rest::websocket::accept(&self.rest, incoming, shake);
+        }
+        let (stack, adapter) = (Rc::clone(&self.stack), Rc::clone(&self.grpc_web));
+        let inner: bridge::Inner = Rc::new(move |incoming: Incoming| {
+            // The outer answer is the one that is watched.
+            answer(adapter.accept(incoming), &stack, Ending::default())
+        });
+        bridge::accept(&self.params, incoming, shake, inner)
+    }
+}
+
+/// Asks the stack where an adapter says so.
+fn answer(entry: Entry, stack: &Stack, end: Ending) -> LocalFuture<Response<Body>> {
+    match entry {
+        Entry::Call(call, respond) => {
+            let outcome = stack(call);
+            let outcome = match respond.patience() {
+                Some(patience) => Box::pin(late::within(patience, outcome)),
+                None => outcome,
+            };
+            Box::pin(Handling {
+                stage: Stage::Asking(outcome, Some(respond)),
+                end,
+            })
+        }
+        Entry::Answered(response) => Box::pin(std::future::ready(end.finish(response))),
+    }
+}
+
+/// What is done with an answer that is complete.
+#[derive(Default)]
+struct Ending {
+    watch: Option<observe::Departure>,
+    grant: Option<Box<cors::Grant>>,
+}
+
+impl Ending {
+    fn take(&mut self) -> Self {
+        std::mem::take(self)
+    }
+
+    fn finish(self, mut response: Response<Body>) -> Response<Body> {
+        // What CORS has to say, if it is on.
+        if let Some(grant) = self.grant {
+            grant.write(response.headers_mut());
+        }
+        match self.watch {
+            Some(watch) => Observed::wrap(response, watch),
+            None => response,
         }
     }
 }
@@ -192,18 +250,10 @@ impl FrontDoor {
     }
 }
 
-/// Adds what CORS has to say, if it is on.
-fn allow_origin(grant: Option<&cors::Grant>, response: &mut Response<Body>) {
-    if let Some(grant) = grant {
-        grant.write(response.headers_mut());
-    }
-}
-
 /// A call whose answer is waited for.
 struct Handling {
     stage: Stage,
-    watch: Option<observe::Departure>,
-    grant: Option<Box<cors::Grant>>,
+    end: Ending,
 }
 
 enum Stage {
@@ -228,12 +278,8 @@ impl Future for Handling {
                     Stage::Answering(respond.respond(outcome))
                 }
                 Stage::Answering(answering) => {
-                    let mut response = ready!(answering.as_mut().poll(context));
-                    let Some(watch) = self.watch.take() else {
-                        return Poll::Pending;
-                    };
-                    allow_origin(self.grant.as_deref(), &mut response);
-                    return Poll::Ready(Observed::wrap(response, watch));
+                    let response = ready!(answering.as_mut().poll(context));
+                    return Poll::Ready(self.end.take().finish(response));
                 }
             };
             self.stage = next;

@@ -23,6 +23,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("percent", plain::percent),
     ("config", plain::config),
     ("descriptors", plain::descriptors),
+    ("websocket", plain::websocket),
     ("http2", sidegate::upstream::feed_http2),
 ];
 

@@ -8,6 +8,7 @@ use sidegate::schema::compile::{Input, Services, SourceFile, compile};
 use sidegate::schema::problem::Severity;
 use sidegate::source::descriptor_set;
 use sidegate::wire::frame::{Deframer, Follower, FrameError, Rules};
+use sidegate::wire::websocket::{Decoder, Event, Violation};
 use sidegate::wire::{percent, timeout as timeouts};
 use sidegate::{config as settings, yaml};
 
@@ -46,6 +47,42 @@ pub(crate) fn deframe(data: &[u8]) {
     let followed = followed.and_then(|()| follower.finish());
     assert_eq!(followed.err(), whole.1);
     assert!(follower.messages() >= whole.0.len() as u64);
+}
+
+/// A size of pieces, then frames of a client. In whatever pieces they come, they say the same;
+/// text is UTF-8 and nothing is over the limit.
+pub(crate) fn websocket(data: &[u8]) {
+    let [piece, rest @ ..] = data else { return };
+    let whole = events(rest.chunks(rest.len().max(1)));
+    assert_eq!(whole, events(rest.chunks(usize::from(*piece).max(1))));
+    for event in &whole.0 {
+        match event {
+            Event::Text(text) => {
+                assert!(text.len() <= 1 << 10 && std::str::from_utf8(text).is_ok());
+            }
+            Event::Binary(bytes) => assert!(bytes.len() <= 1 << 10),
+            Event::Ping(payload) => assert!(payload.len() <= 125),
+            Event::Pong => {}
+            Event::Close(code) => assert!(code.is_none_or(|code| code >= 1000)),
+        }
+    }
+}
+
+fn events(chunks: std::slice::Chunks<'_, u8>) -> (Vec<Event>, Option<Violation>) {
+    let mut decoder = Decoder::new(1 << 10);
+    let mut found = Vec::new();
+    for mut chunk in chunks {
+        while !chunk.is_empty() {
+            match decoder.advance(chunk) {
+                Ok((event, used)) => {
+                    found.extend(event);
+                    chunk = &chunk[used..];
+                }
+                Err(violation) => return (found, Some(violation)),
+            }
+        }
+    }
+    (found, None)
 }
 
 fn messages(rules: Rules, chunks: std::slice::Chunks<'_, u8>) -> (Vec<Bytes>, Option<FrameError>) {

@@ -93,8 +93,8 @@ async fn bytes_that_come_too_early() {
         stream.write_all(&bytes).await.unwrap();
         let said = read_to_end(&mut stream).await;
         assert!(!said.contains("hello"), "{said}");
-        let head_end = said.find("\r\n\r\n").map_or(0, |at| at + 4);
-        assert!(!said[head_end..].contains("GET"), "{said}");
+        let body = said.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        assert!(!body.contains("GET"), "{said}");
     }
     assert_eq!(server.stats.upgraded(), 0);
 }

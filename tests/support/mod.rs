@@ -22,6 +22,7 @@ pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod target;
 pub(crate) mod upstream;
+pub(crate) mod websocket;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -63,7 +63,8 @@ pub struct RouteRestSettings {
     /// still has its own HTTP status.
     pub sse_early: Option<PeriodOrZero>,
 
-    /// How often a silent event stream sends a comment, so that nothing between closes it.
+    /// How often a silent event stream sends a comment, and a WebSocket a ping, so that nothing
+    /// between closes them.
     pub sse_keep_alive: Option<Period>,
 
     /// Whether `google.rpc.DebugInfo` in errors reaches the client.

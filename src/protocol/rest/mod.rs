@@ -14,6 +14,7 @@ mod request;
 mod size;
 mod stream;
 mod unary;
+pub(super) mod websocket;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -179,7 +179,7 @@ fn content(answer: &Answer, message: &Bytes) -> Result<Response<Body>, Fault> {
 }
 
 /// What the client wants of a message (B8).
-fn prune<'m>(answer: &Answer, message: &'m [u8]) -> Result<Cow<'m, [u8]>, Fault> {
+pub(super) fn prune<'m>(answer: &Answer, message: &'m [u8]) -> Result<Cow<'m, [u8]>, Fault> {
     let Some(mask) = &answer.mask else {
         return Ok(Cow::Borrowed(message));
     };

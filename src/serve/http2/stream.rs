@@ -1,7 +1,7 @@
 //! One stream: a request, its handler, and the answer.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -43,10 +43,7 @@ pub(super) async fn serve(
         stream.refuse(status);
         return;
     }
-    let offers = head.method == Method::CONNECT;
-    if offers {
-        upgrade::normalize(&mut head);
-    }
+    let offers = upgrade::normalize(&mut head);
     let method = head.method.clone();
     let (body, filling) = if recv.is_end_stream() {
         (Body::empty(), None)
@@ -76,32 +73,35 @@ pub(super) async fn serve(
             context.stats.count_panic();
             return;
         }
-        Some(Some(mut response)) => {
-            if offers {
-                let (answer, taken) = upgrade::answer(response);
-                response = answer;
-                if taken {
-                    context.stats.count_upgraded();
-                }
-            }
+        Some(Some(response)) => {
+            let response = upgrade::answer(offers, response, &context.stats);
             let outflow = Outflow {
                 respond: &mut stream.respond,
                 state: &state,
                 method: &method,
                 stall: params.response_stall,
             };
-            let mut sending = pin!(outflow::send(outflow, response));
-            poll_fn(|waker| {
-                if let Some(filling) = filling.as_mut().as_pin_mut() {
-                    let _never: Poll<()> = filling.poll(waker);
-                }
-                sending.as_mut().poll(waker)
-            })
-            .await;
+            let sending = outflow::send(outflow, response);
+            beside(sending, filling.as_mut().as_pin_mut()).await;
         }
     }
     stream.finished = true;
     drop(open);
+}
+
+/// Runs `main` to its end, and beside it what never ends.
+async fn beside(
+    main: impl Future<Output = ()>,
+    mut other: Option<Pin<&mut impl Future<Output = ()>>>,
+) {
+    let mut main = pin!(main);
+    poll_fn(|waker| {
+        if let Some(other) = &mut other {
+            let _never: Poll<()> = other.as_mut().poll(waker);
+        }
+        main.as_mut().poll(waker)
+    })
+    .await;
 }
 
 /// A stream that is reset as a failure of ours unless it is finished.

@@ -9,6 +9,7 @@ use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
+use super::super::Stats;
 use crate::call::Body;
 
 /// The one protocol that there is over HTTP/2.
@@ -26,26 +27,31 @@ pub(super) fn is_extended(head: &Parts) -> bool {
     head.extensions.get::<Protocol>().is_some()
 }
 
-/// Makes of an extended CONNECT what it would be over HTTP/1.1.
-pub(super) fn normalize(head: &mut Parts) {
+/// Makes of an extended CONNECT what it would be over HTTP/1.1; whether it was one.
+pub(super) fn normalize(head: &mut Parts) -> bool {
+    if head.method != Method::CONNECT {
+        return false;
+    }
     head.method = Method::GET;
     let headers = &mut head.headers;
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static(WEBSOCKET));
+    true
 }
 
-/// What the client is told in place of the handler's answer, and whether the offer was taken.
-pub(super) fn answer(response: Response<Body>) -> (Response<Body>, bool) {
+/// What the client is told in place of the handler's answer to an offer.
+pub(super) fn answer(offers: bool, response: Response<Body>, stats: &Stats) -> Response<Body> {
+    if !offers {
+        return response;
+    }
     let mut response = response;
     let status = response.status();
     if status == StatusCode::SWITCHING_PROTOCOLS {
+        stats.count_upgraded();
         *response.status_mut() = StatusCode::OK;
-        return (response, true);
+    } else if status.is_success() || status.is_informational() {
+        response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
     }
-    if status.is_success() || status.is_informational() {
-        let mut refusal = Response::new(Body::empty());
-        *refusal.status_mut() = StatusCode::NOT_IMPLEMENTED;
-        return (refusal, false);
-    }
-    (response, false)
+    response
 }
