@@ -151,6 +151,7 @@ fn binding() {
                 message: schema.method(binding.method).input,
                 binding,
                 captures: &captures,
+                headers: &[],
                 query: black_box(query),
                 rest: &RestOptions::default(),
                 json: &JsonOptions::default(),

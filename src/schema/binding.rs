@@ -20,6 +20,8 @@ pub struct Binding {
     pub variables: Vec<FieldPath>,
     /// Where the request body goes.
     pub body: BodyTarget,
+    /// The type of the body where it is one message: what forms and protobuf can fill.
+    pub body_message: Option<MessageId>,
     /// The field of the response that is the answer's body, as (message, field number).
     pub response_body: Option<FieldStep>,
     /// The request body is a `google.api.HttpBody`: bytes of any kind (S8).

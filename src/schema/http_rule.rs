@@ -8,7 +8,7 @@ use super::binding::{Binding, BodyTarget, FieldPath, FieldStep, Origin};
 use super::descriptor::{HttpPattern, HttpRule};
 use super::field_path::{self, FieldError};
 use super::name;
-use super::plan::{Cardinality, Kind, MessageId, Tables};
+use super::plan::{Cardinality, MessageId, Tables};
 use super::problem::{Location, Problem};
 use super::{Method, MethodId};
 use crate::route::template::Template;
@@ -122,10 +122,10 @@ impl<'a> Binder<'a> {
             return None;
         }
         let Method { input, output, .. } = *self.subject.method;
-        let raw_request = match &body {
-            BodyTarget::None => false,
-            BodyTarget::Whole => self.is_http_body(input, None),
-            BodyTarget::Field(step) => self.is_http_body(input, Some(*step)),
+        let body_message = match &body {
+            BodyTarget::None => None,
+            BodyTarget::Whole => Some(input),
+            BodyTarget::Field(step) => self.single_message(*step),
         };
         Some(Binding {
             method: self.subject.id,
@@ -133,8 +133,12 @@ impl<'a> Binder<'a> {
             template: template?,
             variables,
             body,
-            raw_request,
-            raw_response: self.is_http_body(output, response_body),
+            body_message,
+            raw_request: self.is_http_body(body_message),
+            raw_response: self.is_http_body(match response_body {
+                None => Some(output),
+                Some(step) => self.single_message(step),
+            }),
             response_body,
             declared: self.subject.place.clone(),
             origin: self.subject.origin,
@@ -248,22 +252,19 @@ impl<'a> Binder<'a> {
         self.top_level("response_body", self.subject.method.output, field)
     }
 
-    /// Whether a message, or the field of it that is named, is one `google.api.HttpBody`.
-    fn is_http_body(&self, message: MessageId, field: Option<FieldStep>) -> bool {
+    /// The type of a field that is one message.
+    fn single_message(&self, step: FieldStep) -> Option<MessageId> {
+        let message = self.subject.tables.message(step.message);
+        let field = message.by_number(step.number);
+        field
+            .filter(|field| field.cardinality == Cardinality::Singular)
+            .and_then(|field| field.kind.message())
+    }
+
+    fn is_http_body(&self, message: Option<MessageId>) -> bool {
         const HTTP_BODY: &str = "google.api.HttpBody";
         let tables = self.subject.tables;
-        let target = match field {
-            None => Some(message),
-            Some(step) => tables
-                .message(step.message)
-                .by_number(step.number)
-                .filter(|field| field.cardinality == Cardinality::Singular)
-                .and_then(|field| match field.kind {
-                    Kind::Message(id) => Some(id),
-                    _ => None,
-                }),
-        };
-        target.is_some_and(|id| &*tables.message(id).full_name == HTTP_BODY)
+        message.is_some_and(|id| &*tables.message(id).full_name == HTTP_BODY)
     }
 
     /// A field that is named without a path to it.

@@ -120,6 +120,10 @@ pub enum EnumCase {
 }
 
 /// Options of the REST front.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the configuration, each read by name"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestOptions {
     /// `rest.unescape` (R6).

@@ -5,6 +5,7 @@
 //!
 //! - [`json_to_wire`]: a request body becomes a message ([`json_to_wire::transcode`]).
 //! - [`bind`]: path variables and query parameters become wire bytes that are appended to it.
+//! - [`raw_message`]: a protobuf body is checked and put in its place.
 //! - [`split`]: a stream of JSON values is cut into bodies.
 //! - [`wire_to_json`]: a message becomes JSON.
 //! - [`detail`]: `google.rpc.Status` details, read and made.
@@ -29,6 +30,7 @@ pub mod mask;
 mod names;
 mod number;
 mod proto;
+pub mod raw_message;
 pub mod split;
 mod time;
 pub mod wire_to_json;

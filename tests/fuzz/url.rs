@@ -51,6 +51,7 @@ pub(crate) fn url(data: &[u8]) {
         message: rpc.input,
         binding,
         captures: &captures,
+        headers: &[],
         query,
         rest: &rpc.policy.rest,
         json: &rpc.policy.json,

@@ -1,28 +1,23 @@
-//! Media types: what a request body may be (B13), and how streams are framed in both directions
-//! (S1, S5).
+//! Media types, and how they choose the framing of streams in both directions (S1, S5).
 
-use http::StatusCode;
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::request::Parts;
-use http_body::Body as _;
 
-use crate::call::{Blame, Body, Code, Fault};
-use crate::schema::binding::{Binding, BodyTarget};
 use crate::schema::policy::StreamShape;
 use crate::schema::{BindingId, Schema};
 use crate::transcode::split::Framing;
 
 /// The media types of one protobuf message.
-const PROTOBUF: [&str; 2] = ["application/x-protobuf", "application/protobuf"];
+pub(super) const PROTOBUF: [&str; 2] = ["application/x-protobuf", "application/protobuf"];
 
 /// A media type without its parameters, and its charset.
-struct MediaType<'a> {
-    essence: &'a str,
+pub(super) struct MediaType<'a> {
+    pub(super) essence: &'a str,
     charset: Option<&'a str>,
 }
 
 impl<'a> MediaType<'a> {
-    fn parse(value: &'a str) -> Self {
+    pub(super) fn parse(value: &'a str) -> Self {
         let mut parts = value.split(';').map(str::trim);
         let essence = parts.next().unwrap_or_default();
         let charset = parts.find_map(|parameter| {
@@ -34,14 +29,14 @@ impl<'a> MediaType<'a> {
         Self { essence, charset }
     }
 
-    fn is_json(&self) -> bool {
+    pub(super) fn is_json(&self) -> bool {
         let essence = self.essence.to_ascii_lowercase();
         // Connect's streams are JSON in envelopes, which nobody here opens.
         essence == "application/json"
             || (essence.ends_with("+json") && essence != "application/connect+json")
     }
 
-    fn is_lines(&self) -> bool {
+    pub(super) fn is_lines(&self) -> bool {
         [
             "application/x-ndjson",
             "application/ndjson",
@@ -51,7 +46,7 @@ impl<'a> MediaType<'a> {
         .any(|name| self.essence.eq_ignore_ascii_case(name))
     }
 
-    fn is_utf8(&self) -> bool {
+    pub(super) fn is_utf8(&self) -> bool {
         self.charset.is_none_or(|charset| {
             ["utf-8", "utf8", "us-ascii"]
                 .iter()
@@ -75,56 +70,6 @@ fn content_type(headers: &HeaderMap) -> Option<&str> {
     headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-}
-
-/// Refuses bodies that are not JSON in UTF-8 where JSON is wanted (B13). A request without a body may say what it
-/// likes about it, as may one whose rule has no use for a body.
-pub(super) fn check_request(
-    headers: &HeaderMap,
-    body: &Body,
-    binding: &Binding,
-) -> Result<(), Fault> {
-    if body.is_end_stream() || binding.body == BodyTarget::None {
-        return Ok(());
-    }
-    let encoded = headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if encoded {
-        return Err(unsupported(
-            "a compressed request body is not understood here",
-        ));
-    }
-    let Some(value) = headers.get(CONTENT_TYPE).filter(|_| !binding.raw_request) else {
-        return Ok(());
-    };
-    let Ok(value) = value.to_str() else {
-        return Err(unsupported("the content type is not readable"));
-    };
-    let media = MediaType::parse(value);
-    if !media.is_json() && !media.is_lines() {
-        return Err(unsupported(format!(
-            "a request body of type {} is not understood here; send application/json",
-            media.essence
-        )));
-    }
-    if !media.is_utf8() {
-        return Err(unsupported(
-            "JSON is written in UTF-8, not in another charset",
-        ));
-    }
-    Ok(())
-}
-
-fn unsupported(message: impl Into<std::borrow::Cow<'static, str>>) -> Fault {
-    Fault::new(
-        Blame::Client,
-        Code::InvalidArgument,
-        "UNSUPPORTED_MEDIA_TYPE",
-        message,
-    )
-    .with_http(StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
 /// How the messages of an answer stream are framed: what the client accepts best, else what the

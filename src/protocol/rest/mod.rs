@@ -11,6 +11,7 @@ mod headers;
 mod media;
 mod raw;
 mod request;
+mod sent;
 mod size;
 mod stream;
 mod unary;
@@ -33,6 +34,7 @@ use crate::schema::policy::Policy;
 use crate::schema::{BindingId, Reflection, RouteTarget, Schema};
 use crate::transcode::bind::{self, Bound, bind};
 use answer::Answer;
+use sent::{Form, Sent};
 
 /// The REST adapter.
 #[derive(Debug)]
@@ -46,6 +48,7 @@ struct Routed {
     policy: Arc<Policy>,
     bound: Bound,
     deadline: Deadline,
+    sent: Sent,
 }
 
 impl Rest {
@@ -60,6 +63,7 @@ impl Rest {
             policy,
             bound,
             deadline,
+            sent,
         } = routed;
         let Incoming {
             schema,
@@ -80,7 +84,7 @@ impl Rest {
             bound,
             record: record.clone(),
         };
-        let body = request_body(reader, body, &head.headers);
+        let body = request_body(reader, body, sent, &head.headers);
         let call = Call {
             method: Some(binding.method),
             path: method.target.clone(),
@@ -160,20 +164,18 @@ fn is_method_path(incoming: &Incoming) -> bool {
 }
 
 /// The messages of a request, once they are asked for.
-fn request_body(reader: request::Reader, body: Body, headers: &http::HeaderMap) -> Body {
+fn request_body(
+    reader: request::Reader,
+    body: Body,
+    sent: Sent,
+    headers: &http::HeaderMap,
+) -> Body {
     let binding = reader.schema.binding(reader.binding);
     let streams = reader.schema.method(binding.method).kind.client_streams();
-    if binding.raw_request {
-        let content_type = headers.get(http::header::CONTENT_TYPE).cloned();
-        if streams {
-            raw::upload(reader, body, content_type)
-        } else {
-            request::raw(reader, body, content_type)
-        }
-    } else if streams {
-        request::stream(reader, body, media::RequestStream::of(headers))
-    } else {
-        request::unary(reader, body)
+    match sent.form {
+        Form::Raw(content_type) if streams => raw::upload(reader, body, content_type),
+        _ if streams => request::stream(reader, body, media::RequestStream::of(headers)),
+        _ => request::unary(reader, body, sent),
     }
 }
 
@@ -270,15 +272,18 @@ fn route(incoming: &Incoming, answer: &mut Answer) -> Result<Found, Fault> {
     let timeouts = &method.policy.timeouts;
     let deadline = timeout::deadline(incoming.now, timeouts, method.kind, asked, true);
     let bound = bind_target(schema, binding, &found, incoming, &method.policy)?;
-    let streams = method.kind.server_streams();
-    answer.system(&incoming.head, &bound.system, streams)?;
-    media::check_request(&incoming.head.headers, &incoming.body, binding)?;
+    let answers = method.kind.server_streams();
+    answer.system(&incoming.head, &bound.system, answers)?;
+    let place = (binding, &schema.tables);
+    let streams = method.kind.client_streams();
+    let sent = Sent::of(&incoming.head.headers, &incoming.body, place, streams)?;
     let policy = Arc::clone(&method.policy);
     Ok(Found::Route(Box::new(Routed {
         id,
         policy,
         bound,
         deadline,
+        sent,
     })))
 }
 
@@ -299,6 +304,7 @@ fn bind_target(
         message: schema.method(binding.method).input,
         binding,
         captures: &captures,
+        headers: &[],
         query: uri.query(),
         rest: &policy.rest,
         json: &policy.json,

@@ -1,4 +1,4 @@
-//! Request bodies: JSON in, gRPC frames out, nothing before it is polled for.
+//! Request bodies: JSON, forms or protobuf in, gRPC frames out, nothing before it is polled for.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,14 +9,16 @@ use http::HeaderValue;
 use http_body::{Body as _, Frame};
 
 use super::media::RequestStream;
+use super::sent::{self, Form, Sent};
 use crate::call::{Body, Fault, Record};
 use crate::protocol::reader::{IdleBody, Whole, too_large};
 use crate::schema::binding::{Binding, BodyTarget};
 use crate::schema::policy::Policy;
 use crate::schema::{BindingId, Schema};
-use crate::transcode::bind::Bound;
+use crate::transcode::bind::{self, Bound};
 use crate::transcode::http_body::HttpBody;
 use crate::transcode::json_to_wire::{self, Rejection};
+use crate::transcode::raw_message;
 use crate::transcode::split::Splitter;
 use crate::wire::frame::{HEADER_BYTES, encode_header};
 
@@ -57,28 +59,67 @@ impl Reader {
     }
 
     /// The message of a unary request whose body is all there.
-    fn whole(&self, form: &Form, body: &Bytes) -> Result<Bytes, Fault> {
+    fn whole(&mut self, sent: &Sent, body: Bytes) -> Result<Bytes, Fault> {
         self.record.note().bytes_in += body.len() as u64;
-        match form {
-            Form::Raw(content_type) => self.raw(&self.bound, content_type.as_ref(), body),
-            Form::Json if self.binding().body == BodyTarget::None && !body.is_empty() => Err(
-                Fault::invalid("UNEXPECTED_BODY", "this route takes no request body"),
-            ),
-            Form::Json => self.message(&self.bound, body),
-        }
+        let body = sent::decoded(sent.encoding, body, self.policy.limits.request_bytes)?;
+        let form = match &sent.form {
+            Form::Raw(content_type) => return self.raw(&self.bound, content_type.as_ref(), &body),
+            _ if self.binding().body == BodyTarget::None && !body.is_empty() => {
+                return Err(Fault::invalid(
+                    "UNEXPECTED_BODY",
+                    "this route takes no request body",
+                ));
+            }
+            // Nothing is nothing in every form (B10).
+            _ if body.is_empty() => return self.message(&self.bound, b""),
+            Form::Json => return self.message(&self.bound, &body),
+            Form::Protobuf => return self.protobuf(&body),
+            Form::Urlencoded => bind::Form::Urlencoded(&body),
+            Form::Multipart(boundary) => bind::Form::Multipart {
+                boundary,
+                body: &body,
+            },
+        };
+        let bound = std::mem::take(&mut self.bound);
+        let binding = self.binding();
+        let input = bind::Input {
+            tables: &self.schema.tables,
+            message: self.schema.method(binding.method).input,
+            binding,
+            captures: &[],
+            headers: &[],
+            query: None,
+            rest: &self.policy.rest,
+            json: &self.policy.json,
+        };
+        let bound = bind::form(&input, bound, form).map_err(Fault::violations)?;
+        self.message(&bound, b"")
     }
 
-    /// One message as a gRPC frame.
-    fn message(&self, bound: &Bound, json: &[u8]) -> Result<Bytes, Fault> {
+    fn request<'r>(&'r self, bound: &'r Bound) -> json_to_wire::Request<'r> {
         let binding = self.binding();
-        let request = json_to_wire::Request {
+        json_to_wire::Request {
             tables: &self.schema.tables,
             message: self.schema.method(binding.method).input,
             target: &binding.body,
             bound,
             options: &self.policy.json,
             limit: self.policy.limits.message_bytes,
-        };
+        }
+    }
+
+    /// A message that is one already, as a gRPC frame.
+    fn protobuf(&self, body: &[u8]) -> Result<Bytes, Fault> {
+        let request = self.request(&self.bound);
+        let mut frame = vec![0; HEADER_BYTES];
+        raw_message::append(&request, body, &mut frame)
+            .map_err(|rejection| rejected(rejection, request.limit))?;
+        self.framed(frame)
+    }
+
+    /// One message as a gRPC frame.
+    fn message(&self, bound: &Bound, json: &[u8]) -> Result<Bytes, Fault> {
+        let request = self.request(bound);
         // A body that is none needs none.
         let room = match json.len() {
             0 => 0,
@@ -108,38 +149,22 @@ impl Reader {
     }
 }
 
-/// What the body of a unary request is.
-enum Form {
-    Json,
-    /// Bytes of this type, which are passed as they are (S8).
-    Raw(Option<HeaderValue>),
-}
-
-/// The one message of a unary request whose body is no JSON (S8).
-pub(super) fn raw(reader: Reader, body: Body, content_type: Option<HeaderValue>) -> Body {
-    one(reader, body, Form::Raw(content_type))
-}
-
 /// The one message of a unary request.
-pub(super) fn unary(reader: Reader, body: Body) -> Body {
-    one(reader, body, Form::Json)
-}
-
-fn one(reader: Reader, body: Body, form: Form) -> Body {
+pub(super) fn unary(mut reader: Reader, body: Body, sent: Sent) -> Body {
     if body.is_end_stream() {
         // There is nothing to read: the message is what path and query say.
-        return match reader.whole(&form, &Bytes::new()) {
+        return match reader.whole(&sent, Bytes::new()) {
             Ok(frame) => Body::whole(frame, None),
             Err(fault) => Body::stream(Failed(Some(fault))),
         };
     }
     let body = IdleBody::new(body, reader.policy.timeouts.body_idle);
     let whole = Whole::new(body, reader.policy.limits.request_bytes);
-    Body::stream(Once(Some((reader, whole, form))))
+    Body::stream(Once(Some((reader, whole, sent))))
 }
 
 /// A body of one frame that is still being made.
-struct Once(Option<(Reader, Whole, Form)>);
+struct Once(Option<(Reader, Whole, Sent)>);
 
 impl http_body::Body for Once {
     type Data = Bytes;
@@ -149,11 +174,11 @@ impl http_body::Body for Once {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        let Some((reader, whole, form)) = &mut self.0 else {
+        let Some((reader, whole, sent)) = &mut self.0 else {
             return Poll::Ready(None);
         };
-        let json = ready!(whole.poll(context));
-        let frame = json.and_then(|json| reader.whole(form, &json));
+        let body = ready!(whole.poll(context));
+        let frame = body.and_then(|body| reader.whole(sent, body));
         self.0 = None;
         Poll::Ready(Some(frame.map(Frame::data)))
     }

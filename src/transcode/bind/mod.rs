@@ -5,9 +5,12 @@
 //! not meet - path and query, two members of a oneof, body and URL - is compared by field numbers
 //! (B1), here and, with the tree that stays in [`Bound`], while the body is read.
 //!
-//! Rules: B1-B9, R6.
+//! Rules: B1-B9, B13, R6.
 
+mod form;
 mod key;
+mod multipart;
+mod part;
 mod system;
 mod text;
 mod tree;
@@ -19,7 +22,9 @@ use crate::route::path::{decode_capture, decode_query};
 use crate::schema::binding::{Binding, BodyTarget, FieldPath};
 use crate::schema::plan::{MessageId, Tables};
 use crate::schema::policy::{JsonOptions, RestOptions};
+pub use form::{Form, form};
 use key::{KeyError, Select, Step};
+use part::Content;
 pub use system::{Alt, AltForm, System};
 pub(crate) use tree::{Node, Slot};
 
@@ -39,6 +44,8 @@ pub struct Input<'a> {
     pub binding: &'a Binding,
     /// The raw text of each variable of its template, in order.
     pub captures: &'a [&'a str],
+    /// What headers and cookies say, and the field that each is bound to (B14).
+    pub headers: &'a [(&'a FieldPath, Cow<'a, str>)],
     /// The raw query, without the question mark.
     pub query: Option<&'a str>,
     /// How paths and queries are read.
@@ -74,23 +81,23 @@ pub fn bind(input: &Input<'_>) -> Result<Bound, Vec<Violation>> {
     {
         let result = decode_capture(raw, variable.multi, input.rest.unescape)
             .map_err(|error| error.to_string())
-            .and_then(|text| binder.variable(path, &text).map_err(Cow::into_owned));
+            .and_then(|text| {
+                let bound = binder.variable(path, &text, tree::From::Path);
+                bound.map_err(Cow::into_owned)
+            });
         if let Err(complaint) = result {
+            binder.complain(&path.text, complaint);
+        }
+    }
+    for (path, text) in input.headers {
+        if let Err(complaint) = binder.variable(path, text, tree::From::Header) {
             binder.complain(&path.text, complaint);
         }
     }
     if let Some(query) = input.query {
         binder.query(query);
     }
-    let request = (input.tables, input.message);
-    let root = &binder.bound.root;
-    root.check_lists(request, "", &mut binder.violations);
-    if !binder.violations.is_empty() {
-        return Err(binder.violations);
-    }
-    let mut bound = binder.bound;
-    bound.root.write(&mut bound.wire);
-    Ok(bound)
+    binder.finish()
 }
 
 struct Binder<'a> {
@@ -100,6 +107,20 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
+    /// What was bound, if nothing is wrong with it.
+    fn finish(mut self) -> Result<Bound, Vec<Violation>> {
+        let request = (self.input.tables, self.input.message);
+        let root = &self.bound.root;
+        root.check_lists(request, "", &mut self.violations);
+        if !self.violations.is_empty() {
+            return Err(self.violations);
+        }
+        let mut bound = self.bound;
+        bound.wire.clear();
+        bound.root.write(&mut bound.wire);
+        Ok(bound)
+    }
+
     fn complain(&mut self, field: &str, description: impl Into<String>) {
         self.violations.push(Violation {
             field: field.to_owned(),
@@ -108,7 +129,12 @@ impl Binder<'_> {
         });
     }
 
-    fn variable(&mut self, path: &FieldPath, text: &str) -> Result<(), Cow<'static, str>> {
+    fn variable(
+        &mut self,
+        path: &FieldPath,
+        text: &str,
+        from: tree::From,
+    ) -> Result<(), Cow<'static, str>> {
         let tables = self.input.tables;
         let steps: Option<Vec<Step<'_, '_>>> = path
             .steps
@@ -122,12 +148,12 @@ impl Binder<'_> {
                 })
             })
             .collect();
-        let steps = steps.ok_or("the path binds a field that is not there")?;
+        let steps = steps.ok_or("is bound to a field that is not there")?;
         let value = tree::Value {
             tables,
             json: self.input.json,
-            text,
-            from: tree::From::Path,
+            content: Content::Text(text),
+            from,
         };
         self.bound.root.insert(&steps, &value)
     }
@@ -188,7 +214,7 @@ impl Binder<'_> {
         let value = tree::Value {
             tables,
             json,
-            text,
+            content: Content::Text(text),
             from: tree::From::Query,
         };
         self.bound.root.insert(&steps, &value)

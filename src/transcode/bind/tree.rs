@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Place;
 
 use super::key::{Select, Step, nested};
+use super::part::{self, Content};
 use super::text;
 use crate::schema::plan::{Cardinality, Field, Kind, Message, MessageId, Tables};
 use crate::schema::policy::JsonOptions;
@@ -23,7 +24,9 @@ pub(crate) struct Node {
 pub(crate) enum Slot {
     /// A path variable: the one record of the field, tag and canonical value.
     Path(Vec<u8>),
-    /// Query parameters of a field that is no message.
+    /// The same of a header or cookie (B14).
+    Header(Vec<u8>),
+    /// Query parameters, or parts of a form, of a field.
     Query(Values),
     /// A message of which fields were bound.
     Message {
@@ -63,14 +66,17 @@ pub(crate) enum Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum From {
     Path,
+    Header,
     Query,
+    /// A form (B13).
+    Body,
 }
 
 /// A value to bind.
 pub(super) struct Value<'a> {
     pub(super) tables: &'a Tables,
     pub(super) json: &'a JsonOptions,
-    pub(super) text: &'a str,
+    pub(super) content: Content<'a>,
     pub(super) from: From,
 }
 
@@ -78,6 +84,18 @@ type Complaint = Cow<'static, str>;
 
 const BY_PATH: &str = "is set by the path, so the query must not name it";
 const TWICE: &str = "is given twice";
+
+/// Why a value cannot go where another one is.
+fn clash(slot: &Slot, from: From) -> &'static str {
+    match (slot, from) {
+        (Slot::Path(_), From::Body) => "has another value in the body than in the path",
+        (Slot::Path(_), From::Header) => "has another value in a header than in the path",
+        (Slot::Header(_), From::Body) => "has another value in the body than in a header",
+        (Slot::Header(_), From::Query) => "has another value in the query than in a header",
+        (Slot::Path(_) | Slot::Message { path: true, .. }, From::Query) => BY_PATH,
+        _ => TWICE,
+    }
+}
 
 impl Node {
     /// Binds a value to the field that `steps` lead to.
@@ -131,8 +149,7 @@ impl Node {
                     Entry::Value(_) => Err(Cow::Borrowed(TWICE)),
                 }
             }
-            (Slot::Path(_), _) => Err(Cow::Borrowed(BY_PATH)),
-            _ => Err(Cow::Borrowed(TWICE)),
+            (slot, _) => Err(Cow::Borrowed(clash(slot, value.from))),
         }
     }
 
@@ -163,14 +180,9 @@ impl Node {
     }
 
     fn set(&mut self, step: &Step<'_, '_>, value: &Value<'_>) -> Result<(), Complaint> {
-        let Value {
-            tables,
-            json,
-            text,
-            from,
-        } = *value;
+        let Value { tables, from, .. } = *value;
         let field = step.field;
-        if nested(tables, field).is_some() {
+        if nested(tables, field).is_some() && matches!(value.content, Content::Text(_)) {
             return Err(Cow::Borrowed(
                 "is a message; name one of its fields, as `a.b`",
             ));
@@ -178,9 +190,9 @@ impl Node {
         let mut record = Vec::new();
         match (field.cardinality, step.select) {
             (Cardinality::Singular, _) => {
-                text::put_record(tables, json, (field.number, field.kind), text, &mut record)?;
+                value.put_record((field.number, field.kind), &mut record)?;
             }
-            (Cardinality::Repeated, Select::Whole) if from == From::Query => {
+            (Cardinality::Repeated, Select::Whole) if [From::Query, From::Body].contains(&from) => {
                 return self.append(field, value);
             }
             (Cardinality::Repeated, _) => {
@@ -197,17 +209,23 @@ impl Node {
             Place::Vacant(place) => {
                 place.insert(match from {
                     From::Path => Slot::Path(record),
-                    From::Query => Slot::Query(Values {
+                    From::Header => Slot::Header(record),
+                    From::Query | From::Body => Slot::Query(Values {
                         wire: record,
                         packed: false,
                     }),
                 });
                 Ok(())
             }
-            Place::Occupied(place) => Err(Cow::Borrowed(match place.get() {
-                Slot::Path(_) | Slot::Message { path: true, .. } => BY_PATH,
-                _ => TWICE,
-            })),
+            Place::Occupied(place) => match (place.get(), from) {
+                // What path and header say may be said again, in the same words (B3, B14).
+                (Slot::Path(same), From::Header | From::Body) | (Slot::Header(same), _)
+                    if *same == record =>
+                {
+                    Ok(())
+                }
+                (slot, from) => Err(Cow::Borrowed(clash(slot, from))),
+            },
         }
     }
 
@@ -222,14 +240,13 @@ impl Node {
         let Slot::Query(values) = slot else {
             return Err(Cow::Borrowed(TWICE));
         };
-        let Value {
-            tables, json, text, ..
-        } = *value;
-        if values.packed {
-            text::put_value(tables, json, field.kind, text, &mut values.wire)
-        } else {
-            let place = (field.number, field.kind);
-            text::put_record(tables, json, place, text, &mut values.wire)
+        let place = (field.number, field.kind);
+        match (values.packed, &value.content) {
+            (true, Content::Text(text)) => {
+                text::put_value(value.tables, value.json, field.kind, text, &mut values.wire)
+            }
+            (true, Content::Part { .. }) => Err(Cow::Borrowed(part::NO_FILE)),
+            (false, _) => value.put_record(place, &mut values.wire),
         }
     }
 
@@ -243,7 +260,7 @@ impl Node {
             .ok_or("its map type is not known")?;
         let mut record = Vec::new();
         let place = (value_field.number, value_field.kind);
-        text::put_record(tables, value.json, place, value.text, &mut record)?;
+        value.put_record(place, &mut record)?;
         let slot = self.fields.entry(field.number);
         let Slot::Map(entries) = slot.or_insert_with(|| Slot::Map(BTreeMap::new())) else {
             return Err(Cow::Borrowed(TWICE));
@@ -293,7 +310,7 @@ impl Node {
                         }
                     }
                 }
-                Slot::Path(_) | Slot::Query(_) => {}
+                Slot::Path(_) | Slot::Header(_) | Slot::Query(_) => {}
             }
         }
     }
@@ -302,7 +319,7 @@ impl Node {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         for (number, slot) in &self.fields {
             match slot {
-                Slot::Path(record) => out.extend_from_slice(record),
+                Slot::Path(record) | Slot::Header(record) => out.extend_from_slice(record),
                 Slot::Query(values) if values.packed => put_len_field(out, *number, &values.wire),
                 Slot::Query(values) => out.extend_from_slice(&values.wire),
                 Slot::Message { node, group, .. } => node.write_message(*number, *group, out),

@@ -138,7 +138,10 @@ impl<'c, 't> Object<'c, 't> {
         }
         let bound = match self.bound.and_then(|node| node.fields.get(&field.number)) {
             Some(Slot::Path(expected)) => {
-                return self.compare(context, field, expected, source);
+                return self.compare(context, field, (expected, "the path"), source);
+            }
+            Some(Slot::Header(expected)) => {
+                return self.compare(context, field, (expected, "a header"), source);
             }
             Some(Slot::Message { node, .. }) => Some(node),
             Some(Slot::Query(_) | Slot::List { .. } | Slot::Map(_)) | None => None,
@@ -160,12 +163,12 @@ impl<'c, 't> Object<'c, 't> {
         Ok(())
     }
 
-    /// A field that the path binds may repeat the same value (B3), and only that.
+    /// A field that the path or a header binds may repeat the same value (B3), and only that.
     fn compare<'j, S: Source<'j>>(
         &self,
         context: &mut Context<'t, 'j>,
         field: &'t Field,
-        expected: &[u8],
+        (expected, by): (&[u8], &str),
         source: S,
     ) -> Result<(), S::Error> {
         let at = self.at.field(&field.json_name);
@@ -183,7 +186,8 @@ impl<'c, 't> Object<'c, 't> {
             .is_some_and(|found| found == expected);
         context.out.truncate(start);
         if outcome == Outcome::Set && !same {
-            context.complain(&at, "has another value in the body than in the path");
+            let text = format!("has another value in the body than in {by}");
+            context.complain(&at, text);
         }
         context.check()
     }
@@ -273,7 +277,7 @@ impl<'c, 't> Object<'c, 't> {
                     Object::new(message, Some(node), &at.index(index)).finish(context);
                 }
             }
-            Slot::Path(_) | Slot::Query(_) | Slot::Map(_) => {}
+            Slot::Path(_) | Slot::Header(_) | Slot::Query(_) | Slot::Map(_) => {}
         }
     }
 }

@@ -215,7 +215,9 @@ impl<'t> Quick<'t, '_> {
                     .get(index)
                     .map_or(0, |field| field.number);
                 match node.fields.get(&number) {
-                    Some(Slot::Path(expected)) => return self.compare(members, index, expected),
+                    Some(Slot::Path(expected) | Slot::Header(expected)) => {
+                        return self.compare(members, index, expected);
+                    }
                     _ if members.is_taken(node, index) => return Err(Doubt),
                     Some(Slot::Message { node, .. }) => Some(node),
                     Some(Slot::Query(_) | Slot::List { .. } | Slot::Map(_)) | None => None,
@@ -229,7 +231,7 @@ impl<'t> Quick<'t, '_> {
         Ok(())
     }
 
-    /// A field that the path binds may repeat the same value (B3).
+    /// A field that the path or a header binds may repeat the same value (B3).
     fn compare(
         &mut self,
         members: &Members<'t, '_>,
@@ -309,7 +311,7 @@ fn may_be_incomplete(
         match slot {
             Slot::Message { node, .. } => wanting(node),
             Slot::List { elements, .. } => elements.values().any(wanting),
-            Slot::Path(_) | Slot::Query(_) | Slot::Map(_) => false,
+            Slot::Path(_) | Slot::Header(_) | Slot::Query(_) | Slot::Map(_) => false,
         }
     })
 }
