@@ -73,7 +73,7 @@ pub(super) async fn of_unary(answer: Answer, mut rest: Rest) -> Result<Reply, Fa
     }
     let early = early_status(&mut metadata);
     let trailers = trailers
-        .or(early)
+        .or(early.filter(|_| data.is_empty()))
         .filter(|trailers| trailers.contains_key(GRPC_STATUS))
         .ok_or_else(|| fault::no_status(Code::Internal))?;
     Ok(Reply {
@@ -103,7 +103,8 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Takes the status out of a head that is not the end: some servers put it there and end the
-/// stream with an empty frame. What else the head has stays metadata, or it would be told twice.
+/// stream with an empty frame. It counts for nothing once bytes of a message have come. What else
+/// the head has stays metadata, or it would be told twice.
 fn early_status(metadata: &mut HeaderMap) -> Option<HeaderMap> {
     if !metadata.contains_key(GRPC_STATUS) {
         return None;

@@ -91,7 +91,12 @@ impl Incoming {
     pub(super) fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
         if !self.data_over {
             match ready!(self.recv.poll_data(context)) {
-                Some(Ok(data)) => return Poll::Ready(Event::Data(data)),
+                Some(Ok(data)) => {
+                    if !data.is_empty() {
+                        self.early_status = None;
+                    }
+                    return Poll::Ready(Event::Data(data));
+                }
                 Some(Err(error)) => return Poll::Ready(Event::End(Err(self.fail(&error)))),
                 None => self.data_over = true,
             }

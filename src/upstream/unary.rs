@@ -154,7 +154,7 @@ impl Drop for Waiting<'_> {
 // === impl Rest ===
 
 impl Rest {
-    /// A status that the head had already counts when no trailers come.
+    /// A status that the head had already counts when nothing else comes.
     pub(super) fn set_early_status(&mut self, status: Option<HeaderMap>) {
         self.early_status = status;
     }
@@ -191,7 +191,12 @@ impl http_body::Body for Rest {
             return Poll::Ready(None);
         }
         let end = match ready!(self.asked.poll_next(context)) {
-            Next::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+            Next::Data(data) => {
+                if !data.is_empty() {
+                    self.early_status = None;
+                }
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
             Next::End(trailers) => {
                 let trailers = trailers.or_else(|| self.early_status.take());
                 trailers

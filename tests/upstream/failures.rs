@@ -95,6 +95,15 @@ async fn answer_oddly(mut call: Incoming) {
             let mut send = call.respond.send_response(head, false).unwrap();
             send.send_data(Bytes::new(), true).unwrap();
         }
+        b'm' | b'd' => {
+            let mut head = grpc();
+            head.headers_mut().insert("grpc-status", 9.into());
+            let mut send = call.respond.send_response(head, false).unwrap();
+            send.send_data(frame(b"x"), body[5] == b'm').unwrap();
+            if body[5] == b'd' {
+                send.send_data(Bytes::new(), true).unwrap();
+            }
+        }
         other => panic!("{other}"),
     }
 }
@@ -116,6 +125,9 @@ async fn answers_that_are_not_grpc() {
         (b"n", Code::Internal, "APP_NO_STATUS", ""),
         (b"e", Code::Unknown, "APP_NO_STATUS", ""),
         (b"t", Code::Internal, "APP_NO_STATUS", ""),
+        // A status in the head counts for nothing when messages follow it.
+        (b"m", Code::Internal, "APP_NO_STATUS", ""),
+        (b"d", Code::Internal, "APP_NO_STATUS", ""),
     ];
     for (case, code, reason, cause) in rows {
         let fault = client.echo(case).await.unwrap_err();
