@@ -26,7 +26,7 @@ macro_rules! folders {
 }
 
 folders![
-    routes, binding, json, streams, errors, metadata, grpc, grpc_web, connect, cors
+    routes, binding, json, streams, errors, metadata, grpc, grpc_web, connect, cors, docs
 ];
 
 /// Rows of one file that run at the same time.

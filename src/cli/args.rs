@@ -34,6 +34,12 @@ pub enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "table")]
         format: TableFormat,
     },
+    /// Print the OpenAPI 3.1 description of the routes
+    Openapi {
+        /// How to print it
+        #[arg(long, value_name = "FORMAT", default_value = "json")]
+        format: DocumentFormat,
+    },
     /// Print the JSON Schema of sidegate.yaml
     ConfigSchema,
     /// Ask a running gateway whether it is ready, at its admin address; exit 0 when it is
@@ -47,6 +53,15 @@ pub enum TableFormat {
     Table,
     /// For programs.
     Json,
+}
+
+/// How to print a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DocumentFormat {
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
 }
 
 /// Nothing is to be done but to print and exit.
@@ -234,6 +249,17 @@ mod tests {
             format("routes --format json --reflection on"),
             TableFormat::Json
         );
+    }
+
+    #[test]
+    fn a_description_has_a_format() {
+        let format = |line| match parse(line).unwrap().command {
+            Command::Openapi { format } => format,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(format("openapi"), DocumentFormat::Json);
+        assert_eq!(format("openapi --format yaml"), DocumentFormat::Yaml);
+        assert_eq!(parse("openapi --format xml").unwrap_err().code, 64);
     }
 
     #[test]

@@ -5,4 +5,4 @@ pub mod exit;
 pub mod probe;
 pub mod run;
 
-pub use args::{Args, Command, Stop, TableFormat};
+pub use args::{Args, Command, DocumentFormat, Stop, TableFormat};

@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::{Args, Command, TableFormat, exit, probe};
+use super::{Args, Command, DocumentFormat, TableFormat, exit, probe};
 use crate::admin::routes_view::RoutesView;
 use crate::app::{self, Addresses, Gateway, Running, StartError};
 use crate::config::{self, Config};
@@ -34,6 +34,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<
         Command::Serve => serve(config, err),
         Command::Check => check(&config, &problems, out, err),
         Command::Routes { format } => routes(&config, format, out, err),
+        Command::Openapi { format } => openapi(&config, format, out, err),
         Command::Probe => ask(&config, err),
         Command::ConfigSchema => Ok(exit::FINE),
     }
@@ -86,6 +87,23 @@ fn routes(
             writeln!(out, "{text}")?;
         }
     }
+    Ok(exit::FINE)
+}
+
+/// Prints the description of what is sound; what is not is told as by `check`.
+fn openapi(
+    config: &Config,
+    format: DocumentFormat,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let (schema, problems) = app::check(config);
+    tell(&problems, err)?;
+    let text = match format {
+        DocumentFormat::Json => schema.openapi_json(),
+        DocumentFormat::Yaml => schema.openapi_yaml(),
+    };
+    out.write_all(text.as_bytes())?;
     Ok(exit::FINE)
 }
 

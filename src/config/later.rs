@@ -6,7 +6,6 @@ const PLANNED: &[&str] = &[
     "discovery",
     "egress",
     "limits.stream_idle",
-    "rest.docs",
     "rest.update_mask",
     "routes.*.auth",
     "routes.*.bind_headers",

@@ -224,6 +224,7 @@ fn default_policy(settings: &Settings) -> Policy {
     let rest = RestOptions {
         ignore_trailing_slash: settings.rest.trailing_slash.into(),
         method_override: settings.rest.method_override,
+        docs: settings.rest.docs.into(),
         denied_headers: settings
             .rest
             .headers

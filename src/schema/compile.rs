@@ -184,6 +184,7 @@ pub fn compile(input: &Input) -> (Schema, Vec<Problem>) {
         default_policy: Arc::clone(&input.policies.default),
         allow_unknown_methods: input.allow_unknown_methods,
         reflection: input.reflection,
+        described: super::openapi::Described::default(),
     };
     (schema, problems)
 }

@@ -198,6 +198,26 @@ pub struct MessageOptions {
     pub map_entry: Option<bool>,
     #[prost(message, optional, tag = "12")]
     pub features: Option<FeatureSet>,
+    /// `google.api.resource`.
+    #[prost(message, optional, tag = "1053")]
+    pub resource: Option<ResourceDescriptor>,
+}
+
+/// `google.api.ResourceDescriptor`, as far as it gives examples.
+#[derive(Clone, PartialEq, Message)]
+pub struct ResourceDescriptor {
+    #[prost(string, repeated, tag = "2")]
+    pub pattern: Vec<String>,
+    #[prost(string, tag = "3")]
+    pub name_field: String,
+}
+
+/// `google.api.FieldInfo`.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct FieldInfo {
+    /// 1 UUID4, 2 IPV4, 3 IPV6, 4 IPV4_OR_IPV6.
+    #[prost(int32, tag = "1")]
+    pub format: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -211,6 +231,9 @@ pub struct FieldOptions {
     /// `google.api.field_behavior`: 2 REQUIRED, 3 OUTPUT_ONLY, 4 INPUT_ONLY, 5 IMMUTABLE.
     #[prost(int32, repeated, packed = "false", tag = "1052")]
     pub field_behavior: Vec<i32>,
+    /// `google.api.field_info`.
+    #[prost(message, optional, tag = "291403980")]
+    pub field_info: Option<FieldInfo>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -17,6 +17,7 @@ mod http_rule;
 mod load;
 mod method;
 mod name;
+pub mod openapi;
 mod place;
 pub mod plan;
 pub mod policy;
@@ -72,6 +73,8 @@ pub struct Schema {
     pub allow_unknown_methods: bool,
     /// Who answers reflection.
     pub reflection: Reflection,
+    /// What is described to readers, once one asks.
+    pub described: openapi::Described,
 }
 
 /// Who answers the server reflection calls of clients.

@@ -134,6 +134,8 @@ pub struct RestOptions {
     pub method_override: bool,
     /// `rest.unknown_query: ignore` (B7).
     pub ignore_unknown_query: bool,
+    /// `rest.docs` (D1): whether `/openapi.json` and `/docs` are served.
+    pub docs: bool,
     /// `rest.ignored_query` (B7): names, or prefixes that end in `*`.
     pub ignored_query: Vec<Box<str>>,
     /// `rest.errors` (E3).
@@ -223,6 +225,7 @@ impl Default for RestOptions {
             ignore_trailing_slash: false,
             method_override: false,
             ignore_unknown_query: false,
+            docs: true,
             ignored_query: Vec::new(),
             errors: ErrorShape::Google,
             stream: StreamShape::Array,

@@ -178,5 +178,6 @@ fn schema() -> Schema {
         default_policy: Arc::default(),
         allow_unknown_methods: true,
         reflection: Default::default(),
+        described: Default::default(),
     }
 }

@@ -29,7 +29,7 @@ pub use json::{Defaults, EnumCase, Enums, FieldNames, Int64, JsonSettings, Unkno
 pub use lifecycle::LifecycleSettings;
 pub use limits::{LimitSettings, RouteLimitSettings};
 pub use rest::{
-    Auto, Conflicts, ErrorShape, HeaderSettings, RestSettings, RouteRestSettings, RulesMode,
+    Auto, Conflicts, Docs, ErrorShape, HeaderSettings, RestSettings, RouteRestSettings, RulesMode,
     StreamShape, TrailingSlash, Unescape, UnknownQuery,
 };
 pub use routes::RouteSettings;

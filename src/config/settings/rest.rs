@@ -33,6 +33,10 @@ pub struct RestSettings {
     /// How rules of the files in `schema.http_rules` go together with annotations.
     pub rules_mode: RulesMode,
 
+    /// Whether the REST API is described at `/openapi.json`, and shown at `/docs` as a page that can
+    /// try it. Rules of the application's own for these paths win.
+    pub docs: Docs,
+
     /// Which headers reach the application and who is believed.
     pub headers: HeaderSettings,
 
@@ -92,6 +96,16 @@ choice! {
         Strict => false,
         /// `/a/` is found by the rule of `/a`.
         Ignore => true,
+    }
+}
+
+choice! {
+    /// `rest.docs`.
+    Docs: bool {
+        /// Served.
+        On => true,
+        /// Paths like all others.
+        Off => false,
     }
 }
 
@@ -205,6 +219,7 @@ impl RouteRestSettings {
             },
             ignore_trailing_slash: base.ignore_trailing_slash,
             method_override: base.method_override,
+            docs: base.docs,
             denied_headers: base.denied_headers.clone(),
         }
     }

@@ -4,6 +4,7 @@
 //! transcoded only when the call is admitted (invariant 11).
 
 mod answer;
+mod docs;
 mod error;
 mod framing;
 mod headers;
@@ -142,6 +143,10 @@ impl Adapter for Rest {
         let mut answer = Answer::new(&incoming, self.params.reason_header);
         match overridden.and_then(|()| route(&incoming, &mut answer)) {
             Ok(Found::Route(routed)) => self.call(incoming, *routed, answer),
+            Ok(Found::Page(page)) => {
+                answer.record.note().code = Some(Code::Ok);
+                Entry::Answered(page)
+            }
             Ok(Found::Options(allow)) => {
                 answer.record.note().code = Some(Code::Ok);
                 Entry::Answered(options(&allow))
@@ -213,6 +218,8 @@ enum Found {
     Route(Box<Routed>),
     /// OPTIONS on a known path: the methods it has.
     Options(String),
+    /// The gateway's own description of itself.
+    Page(Response<Body>),
 }
 
 /// Lets a POST be what its `x-http-method-override` says, for all that comes after (B12).
@@ -253,7 +260,13 @@ fn route(incoming: &Incoming, answer: &mut Answer) -> Result<Found, Fault> {
             return Ok(Found::Options(allow.join(", ")));
         }
         Lookup::MethodNotAllowed { allow } => return Err(not_allowed(method, &allow.join(", "))),
-        Lookup::NotFound => return Err(not_found(schema, uri.path())),
+        Lookup::NotFound => {
+            let page = docs::answer(&incoming.head, schema);
+            return page.map_or_else(
+                || Err(not_found(schema, uri.path())),
+                |page| page.map(Found::Page),
+            );
+        }
     };
     let id = match found.value {
         RouteTarget::Serve(id) => *id,
