@@ -22,6 +22,8 @@ pub(super) struct Context {
     pub(super) handler: Handler,
     pub(super) drain: Drain,
     pub(super) stats: Arc<Stats>,
+    pub(super) spare: http1::Spare,
+    pub(super) dates: http1::Dates,
 }
 
 /// A connection whose client has said something.

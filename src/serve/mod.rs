@@ -46,6 +46,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 pub use accept::Listener;
+#[doc(hidden)]
+pub use http1::feed as feed_http1;
 pub use params::{Params, open_files};
 pub use stats::Stats;
 pub use workers::Workers;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::connection::{self, Context};
 use super::workers::Accepted;
-use super::{Handler, Params, Stats};
+use super::{Handler, Params, Stats, http1};
 use crate::call::Body;
 use crate::life::drain::Drain;
 use crate::life::task::{self, Task};
@@ -30,6 +30,8 @@ async fn connect() -> (TcpStream, Task<()>, Arc<Stats>) {
         handler,
         drain: Drain::new(),
         stats: Arc::clone(&stats),
+        spare: http1::Spare::default(),
+        dates: http1::Dates::default(),
     });
     let accepted = Accepted {
         stream: stream.into_std().unwrap(),
@@ -100,4 +102,20 @@ async fn a_head_that_drips() {
         assert!(began.elapsed() < Duration::from_secs(13), "still open");
     }
     assert_eq!(stats.timed_out(), 1);
+}
+
+/// Fault 13: what comes of a body after its answer is no beginning of a head.
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_body_that_comes_after_its_answer() {
+    let (mut client, _serving, _stats) = connect().await;
+    client
+        .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = [0; 4096];
+    assert!(client.read(&mut answer).await.unwrap() > 0);
+    let began = Instant::now();
+    client.write_all(b"abc").await.unwrap();
+    assert_eq!(client.read(&mut answer).await.unwrap(), 0);
+    assert_eq!(began.elapsed().as_secs(), 60);
 }

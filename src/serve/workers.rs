@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::connection::{self, Context};
 use super::stats::{Open, Stats};
-use super::{MakeHandler, Params};
+use super::{MakeHandler, Params, http1};
 use crate::life::drain::Drain;
 use crate::life::task::{self, TaskSet};
 
@@ -235,6 +235,8 @@ async fn work(mut start: Start) {
         handler: (start.make)(),
         drain: start.drain,
         stats: start.stats,
+        spare: http1::Spare::default(),
+        dates: http1::Dates::default(),
     });
     let connections = TaskSet::new();
     let serving = async {

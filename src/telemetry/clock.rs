@@ -71,6 +71,66 @@ impl Moment {
     }
 }
 
+/// A moment as the header `Date` has it (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+#[derive(Clone, Copy, Debug)]
+pub struct HttpDate {
+    /// Since 1970.
+    second: u64,
+    text: [u8; 29],
+}
+
+impl HttpDate {
+    /// The date of a time of day; before 1970 and after 9999 as [`Moment`] has it.
+    pub fn new(time: SystemTime) -> Self {
+        const WEEKDAYS: &[u8; 21] = b"ThuFriSatSunMonTueWed";
+        const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+        let second = seconds(time);
+        let (days, of_day) = (second / 86_400, second % 86_400);
+        let (year, month, day) = civil(days);
+        let mut text = *b"Thu, 00 Jan 0000 00:00:00 GMT";
+        write_name(&mut text, 0, WEEKDAYS, days % 7);
+        write_name(&mut text, 8, MONTHS, month - 1);
+        for (end, value) in [
+            (7, day),
+            (16, year),
+            (19, of_day / 3600),
+            (22, of_day / 60 % 60),
+            (25, of_day % 60),
+        ] {
+            write_digits(text.get_mut(..end).unwrap_or_default(), value);
+        }
+        Self { second, text }
+    }
+
+    /// Whether a time of day has this date.
+    pub fn is_of(&self, time: SystemTime) -> bool {
+        self.second == seconds(time)
+    }
+
+    /// As HTTP has it.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .map(|since| since.as_secs())
+        .ok()
+        .filter(|second| *second < END_OF_9999)
+        .unwrap_or(0)
+}
+
+/// Writes one of the names, of three letters each.
+fn write_name(text: &mut [u8], at: usize, names: &[u8], index: u64) {
+    let name = names
+        .chunks(3)
+        .nth(usize::try_from(index).unwrap_or_default());
+    if let (Some(place), Some(name)) = (text.get_mut(at..at + 3), name) {
+        place.copy_from_slice(name);
+    }
+}
+
 /// The first second that needs five digits for its year.
 const END_OF_9999: u64 = 253_402_300_800;
 
@@ -123,6 +183,24 @@ mod tests {
         ] {
             let time = UNIX_EPOCH + Duration::from_millis(millis);
             assert_eq!(Moment::new(time).as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn dates_are_written_as_http_has_them() {
+        for (second, expected) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 GMT"),
+            (1_796_083_199, "Mon, 30 Nov 2026 23:59:59 GMT"),
+            (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
+            (253_402_300_800, "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ] {
+            let time = UNIX_EPOCH + Duration::from_secs(second);
+            let date = HttpDate::new(time);
+            assert_eq!(date.as_bytes(), expected.as_bytes());
+            assert!(date.is_of(time + Duration::from_millis(999)));
+            assert!(!date.is_of(UNIX_EPOCH + Duration::from_secs(12_345)));
         }
     }
 

@@ -9,6 +9,7 @@
 
 mod frames;
 mod http1;
+mod http1_answers;
 mod http2;
 mod lifecycle;
 mod server;

@@ -1,128 +1,17 @@
-//! One request of HTTP/1 and its answer.
+//! What of HTTP/1 never becomes a request.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{self, Poll, ready};
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use http_body::Body as _;
-use hyper::body::Incoming;
-
-use super::super::connection::Context;
 use super::super::host;
-use super::super::shield::{Shielded, shield};
-use super::body::{RequestBody, ResponseBody};
-use super::exchange::Exchange;
-use super::upgrade::{self, Offer};
-use crate::call::{Body, SharedPeer};
-
-/// What the answer to a request is made with.
-pub(super) struct Shared {
-    pub(super) context: Rc<Context>,
-    pub(super) exchange: Rc<Exchange>,
-    pub(super) peer: SharedPeer,
-}
-
-/// An answer that is being made.
-pub(super) struct Answering {
-    shared: Shared,
-    /// `Err` when the request is refused.
-    asked: Result<Shielded, StatusCode>,
-    too_long: bool,
-    version: Version,
-    offer: Option<Offer>,
-}
-
-/// Answers a request whose head is sound.
-pub(super) fn answer(shared: Shared, request: Request<Incoming>) -> Answering {
-    let version = request.version();
-    let params = &shared.context.params;
-    let (head, incoming) = request.into_parts();
-    let refused = refuse(&head.method, &head.uri, &head.headers, params.uri_bytes);
-    let too_long = is_longer_than(&head.headers, params.unwanted_body);
-    let mut offer = None;
-    let asked = match refused {
-        Some(status) => Err(status),
-        None => {
-            let body = if incoming.is_end_stream() {
-                if upgrade::is_offered(&head) {
-                    offer = shared.exchange.offer();
-                }
-                offer.as_ref().map_or_else(Body::empty, Offer::body)
-            } else {
-                let expects = head.headers.contains_key(EXPECT);
-                Body::raw(RequestBody::new(
-                    incoming,
-                    Rc::clone(&shared.exchange),
-                    expects,
-                ))
-            };
-            let request = Request::from_parts(head, body);
-            let peer = Rc::clone(&shared.peer);
-            Ok(shield(&shared.context.handler, peer, request))
-        }
-    };
-    Answering {
-        shared,
-        asked,
-        too_long,
-        version,
-        offer,
-    }
-}
-
-impl Future for Answering {
-    type Output = Result<Response<ResponseBody>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let response = match &mut self.asked {
-            Err(status) => close(*status),
-            Ok(asked) => match ready!(Pin::new(asked).poll(context)) {
-                Some(response) => response,
-                None => {
-                    self.shared.context.stats.count_panic();
-                    close(StatusCode::INTERNAL_SERVER_ERROR)
-                }
-            },
-        };
-        let exchange = Rc::clone(&self.shared.exchange);
-        let response = match self.offer.take() {
-            Some(offer) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                let (head, body) = response.into_parts();
-                exchange.take_over(offer, body);
-                Response::from_parts(head, Body::empty())
-            }
-            offer => {
-                if let Some(offer) = offer {
-                    offer.decline();
-                }
-                response
-            }
-        };
-        let mut response = response;
-        // The rest of a long body is not read, so the client has to know that this is the end.
-        if self.too_long && exchange.has_leftover() {
-            let value = HeaderValue::from_static("close");
-            response.headers_mut().insert(CONNECTION, value);
-        }
-        let streaming = response.body().size_hint().exact().is_none();
-        exchange.answer(streaming && self.version == Version::HTTP_10);
-        Poll::Ready(Ok(response.map(|body| ResponseBody::new(body, exchange))))
-    }
-}
-
-fn close(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    let value = HeaderValue::from_static("close");
-    response.headers_mut().insert(CONNECTION, value);
-    response
-}
 
 /// What never reaches a handler.
-fn refuse(method: &Method, uri: &Uri, headers: &HeaderMap, uri_bytes: usize) -> Option<StatusCode> {
+pub(super) fn refuse(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    uri_bytes: usize,
+) -> Option<StatusCode> {
     if method == Method::CONNECT {
         return Some(StatusCode::METHOD_NOT_ALLOWED);
     }
@@ -143,17 +32,10 @@ fn refuse(method: &Method, uri: &Uri, headers: &HeaderMap, uri_bytes: usize) -> 
     None
 }
 
-fn is_longer_than(headers: &HeaderMap, most: usize) -> bool {
-    let length = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
-    length
-        .and_then(|length| length.parse::<u64>().ok())
-        .is_some_and(|length| length > most as u64)
-}
-
 #[cfg(test)]
 mod tests {
+    use http::Request;
+
     use super::*;
 
     #[test]

@@ -1,7 +1,7 @@
 //! A connection of HTTP/1.1 whose client and handler go on in another protocol.
 //!
 //! The request carries an offer ([`Body::offer`]); a handler that answers with 101 takes it, and
-//! then hyper has no more to do: what the answer's body yields is written as it is, and whoever
+//! then this one has no more to do: what the answer's body yields is written as it is, and whoever
 //! holds what was offered reads the socket. Bytes that come before the 101 are no part of either
 //! protocol for sure, so an offer with such bytes is none (fault 12).
 
@@ -14,31 +14,29 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, UPGRADE};
-use http::request::Parts;
 use http::{HeaderMap, Version};
 use http_body::{Body as _, Frame};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::super::Params;
 use super::super::socket::Socket;
-use super::exchange::{End, Exchange};
+use super::drive::End;
+use super::head;
+use super::phase::{self, Phase};
 use crate::call::{Body, Fault};
 
 /// What is read at once.
 const CHUNK: usize = 8 << 10;
 
 /// Whether a head offers to change the protocol.
-pub(super) fn is_offered(head: &Parts) -> bool {
-    head.version == Version::HTTP_11
-        && head.headers.contains_key(UPGRADE)
-        && names_upgrade(&head.headers)
+pub(super) fn is_offered(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_11 && headers.contains_key(UPGRADE) && names_upgrade(headers)
 }
 
 fn names_upgrade(headers: &HeaderMap) -> bool {
-    headers.get_all(CONNECTION).iter().any(|value| {
-        let mut names = value.as_bytes().split(|byte| *byte == b',');
-        names.any(|name| name.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-    })
+    let mut values = headers.get_all(CONNECTION).iter();
+    values.any(|value| head::mentions(value.as_bytes(), b"upgrade"))
 }
 
 /// An offer and what has become of it; clones are the same one.
@@ -124,17 +122,19 @@ impl http_body::Body for After {
 
 /// Serves a connection whose 101 is out, to its end. Only the client's reading has a limit; how
 /// long the rest may last is the handler's to say.
-pub(super) async fn run(exchange: &Exchange, params: &Params, offer: Offer, body: Body) -> End {
-    exchange.begin();
+pub(super) async fn run(params: &Params, offer: Offer, body: Body) -> End {
     offer.set(State::Taken);
     let end = {
-        let mut writing = pin!(write(offer.0.socket.clone(), body));
-        let mut timer = pin!(exchange.watch(params));
+        let socket = &offer.0.socket;
+        let mut writing = pin!(write(socket.clone(), body));
+        let first_look = Instant::now() + phase::nap(params);
+        let mut sleep = pin!(tokio::time::sleep_until(first_look));
         poll_fn(|waker| {
             if let Poll::Ready(end) = writing.as_mut().poll(waker) {
                 return Poll::Ready(end);
             }
-            timer.as_mut().poll(waker).map(|()| End::TooSlow)
+            let ends = || Phase::Busy.ends(socket.stuck_since(), params);
+            phase::poll_too_long(sleep.as_mut(), ends, params, waker).map(|()| End::TooSlow)
         })
         .await
     };
@@ -195,7 +195,11 @@ mod tests {
                 request = request.header("upgrade", upgrade);
             }
             let (head, ()) = request.body(()).unwrap().into_parts();
-            assert_eq!(is_offered(&head), expected, "{connection} {upgrade}");
+            assert_eq!(
+                is_offered(head.version, &head.headers),
+                expected,
+                "{connection} {upgrade}"
+            );
         }
     }
 }

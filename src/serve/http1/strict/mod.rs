@@ -1,10 +1,11 @@
 //! [`Strict`]: follows the bytes of an HTTP/1 connection and stops at the first that two readers
 //! could understand differently (RFC 9112).
 //!
-//! hyper reads leniently: it takes a bare LF for the end of a line and prefers
-//! `Transfer-Encoding` over `Content-Length`. Whoever stands before or behind us may not, and the
-//! difference is a second request that only one of them sees. So every byte passes here first.
-//! It holds no bytes, knows no I/O, and does the same however the bytes are cut.
+//! Many read leniently: they take a bare LF for the end of a line or prefer `Transfer-Encoding` over
+//! `Content-Length`. Whoever stands before or behind us may not, and the difference is a second
+//! request that only one of them sees. What is served is read by `head` and `decode`; this one, which
+//! looks at every byte by itself, is what their tests measure them by. It holds no bytes, knows no
+//! I/O, and does the same however the bytes are cut.
 //!
 //! ```text
 //! message      = *CRLF request-line CRLF *( field CRLF ) CRLF [ body ]
@@ -79,28 +80,6 @@ impl Strict {
             at: At::Start,
             head: Head::default(),
         }
-    }
-
-    /// Whether the next byte belongs to a body.
-    pub(super) fn is_in_body(&self) -> bool {
-        match self.at {
-            At::Body(_)
-            | At::ChunkSize { .. }
-            | At::ChunkExtension(_)
-            | At::ChunkSizeLf(_)
-            | At::ChunkData(_)
-            | At::ChunkDataCr
-            | At::ChunkDataLf => true,
-            At::FieldStart | At::FieldName | At::FieldValue | At::FieldLf | At::EndLf => {
-                self.head.in_trailers
-            }
-            At::Start | At::StartLf | At::RequestLine | At::RequestLineLf => false,
-        }
-    }
-
-    /// Whether a head has begun and not ended.
-    pub(super) fn is_in_head(&self) -> bool {
-        !matches!(self.at, At::Start | At::StartLf) && !self.is_in_body()
     }
 
     /// Follows some bytes; an error is the index of the first that must not be passed on.
