@@ -233,8 +233,8 @@ impl Connection {
     /// The body of the request whose head was taken.
     fn body(&mut self, head: &Head) -> Body {
         let offers = head.framing == Framing::Length(0)
-            && self.input.is_empty()
-            && upgrade::is_offered(head.version, &head.headers);
+            && upgrade::is_offered(head.version, &head.headers)
+            && self.input.is_sound();
         if offers {
             let offer = Offer::new(self.socket.clone());
             return self.offer.insert(offer).body();

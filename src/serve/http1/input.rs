@@ -144,6 +144,12 @@ impl Input {
         self.0.borrow().buffer.is_empty()
     }
 
+    /// Whether what has come is nothing, or another request.
+    pub(super) fn is_sound(&self) -> bool {
+        let state = self.0.borrow();
+        state.buffer.is_empty() || head::parse(&mut state.buffer.clone(), state.limits).is_ok()
+    }
+
     /// Whether the beginning of a head has come.
     pub(super) fn is_in_head(&self) -> bool {
         let state = self.0.borrow();
