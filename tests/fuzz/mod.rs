@@ -25,6 +25,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("descriptors", plain::descriptors),
     ("websocket", plain::websocket),
     ("http2", sidegate::upstream::feed_http2),
+    ("http1", sidegate::serve::feed_http1),
 ];
 
 /// The target of this name.
