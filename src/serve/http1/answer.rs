@@ -52,7 +52,10 @@ pub(super) fn plan(head: &Parts, body: &Body, asked: Asked) -> (Coding, Option<u
     let exact = body.size_hint().exact();
     if asked.head_only || status == StatusCode::NOT_MODIFIED {
         // An empty body stands for one that was left out.
-        return (Coding::Nothing, said.or(exact.filter(|exact| *exact > 0)));
+        return (
+            Coding::Nothing,
+            said.or_else(|| exact.filter(|exact| *exact > 0)),
+        );
     }
     let has_trailers = body.is_there() && body.whole_data().is_none();
     let modern = asked.version == Version::HTTP_11;

@@ -225,6 +225,11 @@ struct Marks {
     codings: usize,
     close: bool,
     keep_alive: bool,
+    wishes: Wishes,
+}
+
+#[derive(Default)]
+struct Wishes {
     expects: bool,
     trailers: bool,
 }
@@ -252,8 +257,8 @@ fn build(bytes: &Bytes, scanned: &Scanned) -> Result<Head, Stop> {
         headers,
         framing,
         keep_alive: !marks.close && (modern || marks.keep_alive),
-        expects: modern && marks.expects && framing != Framing::Length(0),
-        trailers: modern && marks.trailers,
+        expects: modern && marks.wishes.expects && framing != Framing::Length(0),
+        trailers: modern && marks.wishes.trailers,
     })
 }
 
@@ -287,9 +292,9 @@ impl Marks {
             self.close |= mentions(value, b"close");
             self.keep_alive |= mentions(value, b"keep-alive");
         } else if *name == EXPECT {
-            self.expects |= value.eq_ignore_ascii_case(b"100-continue");
+            self.wishes.expects |= value.eq_ignore_ascii_case(b"100-continue");
         } else if *name == TE {
-            self.trailers |= mentions(value, b"trailers");
+            self.wishes.trailers |= mentions(value, b"trailers");
         }
         Ok(())
     }

@@ -38,13 +38,19 @@ struct State {
     body: Decoder,
     /// The body is no body, or broke off.
     broken: bool,
-    /// Somebody has the body.
-    held: bool,
+    holder: Holder,
     /// What is still to be sent before the client sends the body.
     interim: Option<&'static [u8]>,
     /// What was read of a body that nobody wants.
     unwanted: usize,
-    /// Whom to tell when the holder of the body has changed something here, unless it is his turn.
+}
+
+/// Who has the body of a request, and whom to tell what he does.
+#[derive(Default)]
+struct Holder {
+    /// Somebody has it.
+    is_there: bool,
+    /// The connection's task, which is told of what happens outside of its turn.
     task: Option<Waker>,
     in_turn: bool,
 }
@@ -76,29 +82,23 @@ impl Input {
             ended: false,
             body: Decoder::done(),
             broken: false,
-            held: false,
+            holder: Holder::default(),
             interim: None,
             unwanted: 0,
-            task: None,
-            in_turn: false,
         }))
     }
 
     /// It is the connection's turn: whoever changes something need not wake it.
     pub(super) fn begin_turn(&self) {
-        self.0.borrow_mut().in_turn = true;
+        self.0.borrow_mut().holder.in_turn = true;
     }
 
     pub(super) fn end_turn(&self, context: &Context<'_>) {
-        let mut state = self.0.borrow_mut();
-        state.in_turn = false;
-        if state.held
-            && !state
-                .task
-                .as_ref()
-                .is_some_and(|task| task.will_wake(context.waker()))
-        {
-            state.task = Some(context.waker().clone());
+        let holder = &mut self.0.borrow_mut().holder;
+        holder.in_turn = false;
+        let task = holder.task.as_ref();
+        if holder.is_there && !task.is_some_and(|task| task.will_wake(context.waker())) {
+            holder.task = Some(context.waker().clone());
         }
     }
 
@@ -171,18 +171,18 @@ impl Input {
     }
 
     pub(super) fn hold(&self) {
-        self.0.borrow_mut().held = true;
+        self.0.borrow_mut().holder.is_there = true;
     }
 
     pub(super) fn let_go(&self) {
-        let mut state = self.0.borrow_mut();
-        state.held = false;
-        state.wake();
+        let holder = &mut self.0.borrow_mut().holder;
+        holder.is_there = false;
+        holder.wake();
     }
 
     /// The answer is out: a body that somebody still has is his no more.
     pub(super) fn take_back(&self) {
-        self.0.borrow_mut().held = false;
+        self.0.borrow_mut().holder.is_there = false;
     }
 
     /// Takes the next frame of the body for its holder.
@@ -191,12 +191,12 @@ impl Input {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let mut state = self.0.borrow_mut();
-        if !state.held || state.broken {
+        if !state.holder.is_there || state.broken {
             return Poll::Ready(None);
         }
         let frame = ready!(state.poll_body(context));
         if state.broken || state.body.is_done() {
-            state.wake();
+            state.holder.wake();
         }
         Poll::Ready(frame)
     }
@@ -230,7 +230,7 @@ impl Input {
         let left = state.body.left();
         match left.map(|left| left.saturating_add(state.unwanted as u64)) {
             // Its holder is going to read it.
-            _ if state.held => Fate::Keep,
+            _ if state.holder.is_there => Fate::Keep,
             Some(all) if all <= most as u64 => Fate::Keep,
             // It might be longer than what is read of it, and then nobody must count on more.
             Some(_) | None => Fate::Close,
@@ -257,15 +257,19 @@ impl Input {
     }
 }
 
-// === impl State ===
+// === impl Holder ===
 
-impl State {
+impl Holder {
     fn wake(&self) {
         if let (false, Some(task)) = (self.in_turn, &self.task) {
             task.wake_by_ref();
         }
     }
+}
 
+// === impl State ===
+
+impl State {
     fn client(&self) -> Client {
         if self.ended {
             Client::Gone
@@ -276,13 +280,13 @@ impl State {
 
     /// Whether nobody wants the body and nobody reads it.
     fn is_over(&self, most: usize) -> bool {
-        !self.held && (self.broken || self.unwanted > most || self.interim.is_some())
+        !self.holder.is_there && (self.broken || self.unwanted > most || self.interim.is_some())
     }
 
     /// Ready when the body is read to its end or broken, if nobody has it.
     fn poll_unwanted(&mut self, context: &mut Context<'_>, most: usize) -> Poll<()> {
         while !self.body.is_done() && !self.broken {
-            if self.held || self.unwanted > most {
+            if self.holder.is_there || self.unwanted > most {
                 return Poll::Pending;
             }
             match ready!(self.poll_body(context)) {
