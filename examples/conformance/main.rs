@@ -35,9 +35,9 @@ use std::sync::atomic::Ordering;
 
 use clap::Parser;
 use options::Options;
-use peer::{Peer, Start};
-use support::case::CaseFile;
-use support::run;
+use peer::{Cannot, Peer, Start};
+use support::case::{Case, CaseFile};
+use support::run::{self, Ran};
 use support::upstream::Upstream;
 use table::{Table, Verdict, group_of};
 
@@ -93,7 +93,17 @@ fn judge(options: &Options) -> Result<bool, String> {
         support::PATIENCE.store(patience, Ordering::Relaxed);
         for path in &files {
             let name = options.name_of(path);
-            let ran = runtime.block_on(file(path, &name, peer, shared.as_ref()));
+            let every = if matches!(peer, Peer::Sidegate) {
+                1
+            } else {
+                options.every
+            };
+            let what = Part {
+                path,
+                name: &name,
+                every: usize::from(every),
+            };
+            let ran = runtime.block_on(file(&what, peer, shared.as_ref()));
             for (row, verdict) in ran? {
                 if options.verbose {
                     verdict.print(&peer.name(), &name, &row);
@@ -110,10 +120,16 @@ fn judge(options: &Options) -> Result<bool, String> {
     Ok(table.all_passed())
 }
 
+/// What of a file is run.
+struct Part<'a> {
+    path: &'a Path,
+    name: &'a str,
+    every: usize,
+}
+
 /// What became of each row of a file.
 async fn file(
-    path: &Path,
-    name: &str,
+    &Part { path, name, every }: &Part<'_>,
     peer: &Peer,
     shared: Option<&Upstream>,
 ) -> Result<Vec<(String, Verdict)>, String> {
@@ -122,9 +138,9 @@ async fn file(
     let schema = file.compile().map_err(of_file)?;
     let mut rows = file.rows().map_err(of_file)?;
     rows.retain(|row| group_of(&row.name).is_some());
+    rows = rows.into_iter().step_by(every).collect();
     let skipped = |reason: &str| {
-        let skip =
-            |row: &support::case::Case| (row.name.clone(), Verdict::Skipped(reason.to_owned()));
+        let skip = |row: &Case| (row.name.clone(), Verdict::Skipped(reason.to_owned()));
         Ok(rows.iter().map(skip).collect())
     };
     if rows.is_empty() {
@@ -146,29 +162,50 @@ async fn file(
     };
     let gateway = match peer.start(&start) {
         Ok(gateway) => gateway,
-        Err(peer::Cannot::BeExpressed(reason)) => return skipped(&reason),
+        Err(Cannot::BeExpressed(reason)) => return skipped(&reason),
         // What another gateway cannot load is no news of single rules.
-        Err(peer::Cannot::Start(problem)) => match peer {
+        Err(Cannot::Start(problem)) => match peer {
             Peer::Sidegate | Peer::Running { .. } => return Err(of_file(problem)),
             _ => return skipped(&format!("it does not start: {problem}")),
         },
     };
-    let ran = run::rows(&rows, peer.at_once(), (&gateway, upstream, &schema)).await;
+    let aim = (&gateway, upstream, &schema);
+    let ran = run::rows(&rows, peer.at_once(), aim).await;
     let mut verdicts: Vec<(String, Verdict)> = Vec::new();
-    for row in &rows {
-        let differences: Vec<String> = ran
-            .iter()
-            .filter(|ran| ran.name == row.name)
-            .filter_map(|ran| Some(format!("({}) {}", ran.over, ran.result.as_ref().err()?)))
-            .collect();
-        let verdict = match differences.first() {
-            None => Verdict::Passed,
-            Some(_) => Verdict::Failed(differences.join("\n     ")),
-        };
+    let mut again = Vec::new();
+    let dead = !gateway.listens();
+    for (row, ran) in rows.iter().zip(by_row(&rows, ran)) {
+        let verdict = Verdict::of(&ran);
+        // Who dies takes other rows along: those are tried again, one at a time.
+        if dead && matches!(verdict, Verdict::Failed(_)) {
+            again.push(verdicts.len());
+        }
         verdicts.push((row.name.clone(), verdict));
+    }
+    for at in again {
+        let gateway = peer
+            .start(&start)
+            .map_err(|error| format!("{name}: {error:?}"))?;
+        let row = std::slice::from_ref(&rows[at]);
+        let ran = run::rows(row, 1, (&gateway, upstream, &schema)).await;
+        verdicts[at].1 = Verdict::of(&ran);
+        if let (false, Verdict::Failed(why)) = (gateway.listens(), &mut verdicts[at].1) {
+            why.push_str("\n     (the gateway has died)");
+        }
     }
     Ok(verdicts)
 }
+
+/// What was run, row by row: it comes in the order of the rows, each as often as it has versions.
+fn by_row(rows: &[Case], ran: Vec<Ran>) -> Vec<Vec<Ran>> {
+    let mut ran = ran.into_iter();
+    rows.iter()
+        .map(|row| ran.by_ref().take(row.versions().len()).collect())
+        .collect()
+}
+
+/// Folders that are left out.
+const OTHERS: [&str; 4] = ["config", "grpc", "grpc_web", "connect"];
 
 /// The files below a folder, sorted.
 fn yaml_below(folder: &Path) -> Result<Vec<PathBuf>, String> {
@@ -178,8 +215,9 @@ fn yaml_below(folder: &Path) -> Result<Vec<PathBuf>, String> {
     for entry in entries {
         let path = entry.map_err(|error| error.to_string())?.path();
         if path.is_dir() {
-            // Cases of configuration files have a format and a test of their own.
-            if !path.ends_with("config") {
+            // Cases of configuration files have a format and a test of their own; other protocols
+            // are not what this suite is about.
+            if !OTHERS.iter().any(|other| path.ends_with(other)) {
                 found.extend(yaml_below(&path)?);
             }
         } else if path.extension().is_some_and(|ending| ending == "yaml") {

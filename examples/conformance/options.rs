@@ -51,6 +51,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub(crate) listen: SocketAddr,
 
+    /// Try only each so manieth case of other gateways than Sidegate.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) every: u16,
+
     /// Seconds until something that has to happen is given up.
     #[arg(long)]
     pub(crate) patience: Option<u64>,

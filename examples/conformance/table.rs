@@ -1,5 +1,7 @@
 //! The groups of rules and what a gateway keeps of each.
 
+use crate::support::run::Ran;
+
 /// The groups, by the letter that the names of cases begin with.
 const GROUPS: [(char, &str); 6] = [
     ('R', "routes"),
@@ -121,6 +123,19 @@ impl Table {
 }
 
 impl Verdict {
+    /// Of a row that was run over each of its versions of HTTP.
+    pub(crate) fn of(ran: &[Ran]) -> Self {
+        let differences: Vec<String> = ran
+            .iter()
+            .filter_map(|ran| Some(format!("({}) {}", ran.over, ran.result.as_ref().err()?)))
+            .collect();
+        if differences.is_empty() {
+            Self::Passed
+        } else {
+            Self::Failed(differences.join("\n     "))
+        }
+    }
+
     /// A line for whoever wants to see more than counts.
     pub(crate) fn print(&self, gateway: &str, file: &str, row: &str) {
         match self {

@@ -181,6 +181,11 @@ impl Gateway {
         Err(format!("it does not listen; it says:\n{}", process.said()))
     }
 
+    /// Whether somebody still listens.
+    pub(crate) fn listens(&self) -> bool {
+        std::net::TcpStream::connect(self.address).is_ok()
+    }
+
     /// What the program said on its standard error.
     pub(crate) fn said(&self) -> String {
         self.process.as_ref().map(Process::said).unwrap_or_default()

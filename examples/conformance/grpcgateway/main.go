@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	// The details of errors, which a program has to know to write them.
+	_ "google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -38,6 +40,13 @@ var unescaping = map[string]runtime.UnescapingMode{
 	"spec":                runtime.UnescapingModeAllExceptSlash,
 	"all_except_reserved": runtime.UnescapingModeAllExceptReserved,
 	"all":                 runtime.UnescapingModeAllCharacters,
+}
+
+// What belongs to one hop, and `authorization`, which grpc-gateway passes by itself.
+var ofTheHop = map[string]bool{
+	"accept-encoding": true, "authorization": true, "connection": true, "content-encoding": true,
+	"content-length": true, "content-type": true, "host": true, "keep-alive": true,
+	"proxy-connection": true, "te": true, "trailer": true, "transfer-encoding": true, "upgrade": true,
 }
 
 // The types of the file that is served, which other files have under the same names, and all else
@@ -85,12 +94,16 @@ func main() {
 		log.Fatalf("nothing was generated for %s", name)
 	}
 	resolver := typesOf(served.File())
-	// All headers and metadata pass, as the rules have it; by default few do.
-	everything := func(key string) (string, bool) { return set.MetadataPrefix + key, true }
+	// All headers and metadata pass but those of the hop, as the rules have it; by default few do.
+	in := func(key string) (string, bool) { return key, !ofTheHop[strings.ToLower(key)] }
+	out := func(key string) (string, bool) {
+		return set.MetadataPrefix + key, !ofTheHop[strings.ToLower(key)]
+	}
 	mux := runtime.NewServeMux(
 		runtime.WithUnescapingMode(unescaping[set.Unescape]),
-		runtime.WithIncomingHeaderMatcher(func(key string) (string, bool) { return key, true }),
-		runtime.WithOutgoingHeaderMatcher(everything),
+		runtime.WithIncomingHeaderMatcher(in),
+		runtime.WithOutgoingHeaderMatcher(out),
+		runtime.WithOutgoingTrailerMatcher(out),
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.HTTPBodyMarshaler{
 			Marshaler: &runtime.JSONPb{
 				MarshalOptions: protojson.MarshalOptions{

@@ -279,8 +279,5 @@ async fn receive_body(
             break;
         }
     }
-    Err(
-        "an answer of HTTP/1.1 that ends with its connection cannot be told from a cut one"
-            .to_owned(),
-    )
+    Err(super::UNFRAMED.to_owned())
 }

@@ -75,6 +75,10 @@ pub(crate) enum End {
     Left,
 }
 
+/// How an answer is broken that has no framing at all.
+pub(crate) const UNFRAMED: &str =
+    "an answer of HTTP/1.1 that ends with its connection cannot be told from a cut one";
+
 impl Answer {
     /// The whole body.
     pub(crate) fn body(&self) -> Vec<u8> {
