@@ -87,7 +87,10 @@ pub(super) fn google_error(
 /// A `google.rpc.Status` as JSON, which is how most gateways write an error, in the shape
 /// `google`; anything else as it is. A stream may have it below `error`.
 fn in_our_shape(mut value: Value, http_status: u16) -> Value {
-    if value["error"]["code"].as_u64().is_some_and(|code| code < 100) {
+    if value["error"]["code"]
+        .as_u64()
+        .is_some_and(|code| code < 100)
+    {
         value = value["error"].take();
     }
     let code = value["code"]
