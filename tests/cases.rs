@@ -26,7 +26,18 @@ macro_rules! folders {
 }
 
 folders![
-    routes, binding, json, streams, errors, metadata, grpc, grpc_web, connect, cors, docs
+    routes,
+    binding,
+    json,
+    streams,
+    errors,
+    metadata,
+    grpc,
+    grpc_web,
+    connect,
+    cors,
+    docs,
+    compression
 ];
 
 /// Rows of one file that run at the same time.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::route::path::Unescape;
+use crate::wire::compress::Encoding;
 
 /// Everything that configuration decides about the calls of one method.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,6 +153,10 @@ pub struct RestOptions {
     pub denied_headers: Vec<Box<str>>,
     /// `rest.metadata_prefix` (M2): put before the names of the app's metadata.
     pub metadata_prefix: Option<Box<str>>,
+    /// `rest.compression` (M5): how answers may be compressed, the one liked best first.
+    pub compression: Vec<Encoding>,
+    /// `rest.compression_from` (M5): answers below this many bytes are sent as they are.
+    pub compression_from: usize,
 }
 
 /// `rest.errors` (E3).
@@ -234,6 +239,8 @@ impl Default for RestOptions {
             debug_info: false,
             denied_headers: Vec::new(),
             metadata_prefix: None,
+            compression: vec![Encoding::Zstd, Encoding::Brotli, Encoding::Gzip],
+            compression_from: 1024,
         }
     }
 }

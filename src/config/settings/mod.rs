@@ -29,8 +29,8 @@ pub use json::{Defaults, EnumCase, Enums, FieldNames, Int64, JsonSettings, Unkno
 pub use lifecycle::LifecycleSettings;
 pub use limits::{LimitSettings, RouteLimitSettings};
 pub use rest::{
-    Auto, Conflicts, Docs, ErrorShape, HeaderSettings, RestSettings, RouteRestSettings, RulesMode,
-    StreamShape, TrailingSlash, Unescape, UnknownQuery,
+    Auto, Compression, Conflicts, Docs, ErrorShape, HeaderSettings, RestSettings,
+    RouteRestSettings, RulesMode, StreamShape, TrailingSlash, Unescape, UnknownQuery,
 };
 pub use routes::RouteSettings;
 pub use schema::{Reflection, SchemaSettings, UnknownMethods};

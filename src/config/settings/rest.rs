@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::cors::CorsSettings;
 use crate::config::values::{
-    HeaderName, MetadataPrefix, Network, Period, PeriodOrZero, QueryPattern,
+    HeaderName, MetadataPrefix, Network, Period, PeriodOrZero, QueryPattern, Size,
 };
 use crate::schema::{compile, policy};
+use crate::wire::compress::Encoding;
 
 /// How REST behaves.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -77,6 +78,14 @@ pub struct RouteRestSettings {
     /// What is put before the names of the application's metadata when they become headers, such
     /// as `Grpc-Metadata-`. Not set: nothing.
     pub metadata_prefix: Option<MetadataPrefix>,
+
+    /// How answers are compressed for clients that take it, the one liked best first; an empty
+    /// list turns it off.
+    pub compression: Option<Vec<Compression>>,
+
+    /// Answers below this size are sent as they are. Streams are compressed whatever their size,
+    /// and flushed with every message.
+    pub compression_from: Option<Size>,
 }
 
 /// `rest.headers`.
@@ -180,6 +189,18 @@ choice! {
 }
 
 choice! {
+    /// `rest.compression`.
+    Compression: Encoding {
+        /// RFC 8878.
+        Zstd => Encoding::Zstd,
+        /// RFC 7932.
+        Br => Encoding::Brotli,
+        /// RFC 1952.
+        Gzip => Encoding::Gzip,
+    }
+}
+
+choice! {
     /// `rest.stream`.
     StreamShape: policy::StreamShape {
         /// One JSON array.
@@ -217,6 +238,13 @@ impl RouteRestSettings {
                 Some(prefix) => Some(prefix.0.clone()),
                 None => base.metadata_prefix.clone(),
             },
+            compression: match &self.compression {
+                Some(words) => words.iter().map(|word| (*word).into()).collect(),
+                None => base.compression.clone(),
+            },
+            compression_from: self
+                .compression_from
+                .map_or(base.compression_from, |size| size.0),
             ignore_trailing_slash: base.ignore_trailing_slash,
             method_override: base.method_override,
             docs: base.docs,

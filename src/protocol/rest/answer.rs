@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{Method, Version};
 
 use super::media;
+use super::packing::Packing;
 use crate::call::metadata::lookup;
 use crate::call::{Fault, Record};
 use crate::protocol::Incoming;
@@ -32,6 +33,8 @@ pub(super) struct Answer {
     /// The answer's body is bytes of any kind (S8).
     pub(super) raw: bool,
     pub(super) asked: Asked,
+    /// How it may be compressed, once routed.
+    pub(super) packing: Packing,
     /// Which fields are wanted; all if none.
     pub(super) mask: Option<Mask>,
     /// HTTP/2, where trailers need no announcement.
@@ -68,6 +71,7 @@ impl Answer {
             output: None,
             raw: false,
             mask: None,
+            packing: Packing::OFF,
             asked: Asked {
                 head_only: head.method == Method::HEAD,
                 trailers: te.is_some_and(|te| mentions(te.as_bytes(), b"trailers")),
@@ -86,6 +90,7 @@ impl Answer {
         self.errors = error_shape(head, policy);
         self.policy = Arc::clone(policy);
         self.json = policy.json;
+        self.packing = Packing::of(&head.headers, &policy.rest);
         let method = self.schema.method(binding.method);
         self.output = Some((method.output, binding.response_body));
         self.raw = binding.raw_response;

@@ -10,6 +10,7 @@ mod framing;
 mod headers;
 
 mod media;
+mod packing;
 mod raw;
 mod request;
 mod sent;

@@ -136,12 +136,13 @@ impl Respond for Download {
             let answer = self.0;
             match begin(&answer, outcome).await {
                 Ok(Begun::Content(mut response, source, ready)) => {
+                    let packing = answer.packing;
                     *response.body_mut() = Body::raw(Content {
                         answer,
                         source,
                         ready,
                     });
-                    response
+                    packing.apply(response)
                 }
                 Ok(Begun::Answered(response)) => response,
                 Err(fault) => error::from_fault(&answer, &fault),

@@ -134,6 +134,7 @@ fn begin(
         answer.record.note().code = Some(Code::Ok);
         return response;
     }
+    let packing = answer.packing;
     let mut body = Framed::new(answer, shape, source);
     match first {
         // Nothing has gone out yet: a message that cannot be written has its true status too.
@@ -150,7 +151,7 @@ fn begin(
         None => body.ready.push_back(Ok(Frame::data(COMMENT))),
     }
     *response.body_mut() = Body::raw(body);
-    response
+    packing.apply(response)
 }
 
 fn keep_alive(answer: &Answer) -> Interval {

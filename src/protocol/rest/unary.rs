@@ -163,7 +163,8 @@ fn success(answer: &Answer, whole: Whole) -> Result<Response<Body>, Fault> {
     let mut record = answer.record.note();
     record.messages_out = 1;
     record.code = Some(Code::Ok);
-    Ok(response)
+    drop(record);
+    Ok(answer.packing.apply(response))
 }
 
 /// The answer's body where it is no JSON.

@@ -51,7 +51,7 @@ pub(in crate::protocol) fn preferred(headers: &HeaderMap, name: &str) -> Encodin
 }
 
 /// The thousandths of a `q=0.5`; what is no weight is none.
-fn weight(field: &[u8]) -> Option<u32> {
+pub(in crate::protocol) fn weight(field: &[u8]) -> Option<u32> {
     let value = field
         .strip_prefix(b"q=")
         .or_else(|| field.strip_prefix(b"Q="))?;

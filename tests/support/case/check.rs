@@ -8,6 +8,7 @@ use prost_reflect::MethodDescriptor;
 use serde_json::Value;
 
 use super::answers::{self, CODES};
+use super::encoding;
 use super::google::{Judge, google_error};
 use super::matching;
 use super::{Case, EndSays, ErrorSays, Gets};
@@ -52,6 +53,7 @@ pub(crate) async fn run(
         // What it refuses, another gateway may end with the connection.
         answer.end = End::Clean;
     }
+    let answer = encoding::undone(answer, gets.encoding.as_deref())?;
     let mut differences = Vec::new();
     if gets.end != EndSays::Left {
         let errors = Errors {

@@ -3,6 +3,7 @@
 
 mod answers;
 pub(crate) mod check;
+mod encoding;
 mod expand;
 mod google;
 mod matching;
@@ -110,6 +111,9 @@ pub(crate) struct Gets {
     pub(crate) status: Option<u16>,
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, Value>,
+    /// How the body is compressed; what is said of the body is said of what it holds.
+    #[serde(default)]
+    pub(crate) encoding: Option<String>,
     /// The body as JSON, compared by meaning.
     #[serde(default)]
     pub(crate) json: Option<Value>,
