@@ -369,3 +369,35 @@ async fn a_body_that_is_not_read_holds_its_client_up() {
         assert!(sent < MOST, "{sent} bytes were taken");
     }
 }
+
+thread_local! {
+    /// A body that outlives its answer.
+    static KEPT: std::cell::RefCell<Option<Body>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Fault 13: who keeps a body beyond its answer never sees what belongs to another request, nor a
+/// body that looks complete.
+#[tokio::test]
+async fn a_body_that_outlives_its_answer() {
+    let server = Server::start(async |_seen, request| {
+        let body = request.into_body();
+        let Some(kept) = KEPT.take() else {
+            KEPT.set(Some(body));
+            return Response::new(Body::whole("kept".into(), None));
+        };
+        let kept = read_body(kept).await;
+        let own = read_body(body).await;
+        let text = format!("{kept:?} {own:?}");
+        Response::new(Body::whole(text.into(), None))
+    });
+    let mut stream = server.connect().await;
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let said = read_until(&mut stream, "kept").await;
+    assert!(!said.contains(CLOSE), "{said}");
+    stream.write_all(b"abc").await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    stream.write_all(b"def").await.unwrap();
+    read_until(&mut stream, "None Some([100, 101, 102])").await;
+}

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -12,13 +12,22 @@ use crate::call::Fault;
 
 /// Read from the connection as it is polled: nothing is read ahead. What is not read of it is left
 /// to the connection.
-pub(super) struct RequestBody(Rc<Input>);
+pub(super) struct RequestBody {
+    input: Rc<Input>,
+    /// Which one it is: the connection may go on to another.
+    which: u64,
+    /// The last frame was taken.
+    ended: bool,
+}
 
 impl RequestBody {
     /// The body that `input` stands before.
     pub(super) fn new(input: Rc<Input>) -> Self {
-        input.hold();
-        Self(input)
+        Self {
+            which: input.hold(),
+            input,
+            ended: false,
+        }
     }
 }
 
@@ -27,25 +36,36 @@ impl http_body::Body for RequestBody {
     type Error = Fault;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        self.0.poll_body(context)
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(self.input.poll_body(self.which, context));
+        self.ended = match &frame {
+            Some(Ok(frame)) => frame.is_trailers() || self.input.left(self.which) == Some(0),
+            Some(Err(_)) | None => true,
+        };
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.left() == Some(0)
+        self.ended
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0
-            .left()
-            .map_or_else(SizeHint::default, SizeHint::with_exact)
+        let left = if self.ended {
+            Some(0)
+        } else {
+            self.input.left(self.which)
+        };
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.0.let_go();
+        self.input.let_go(self.which);
     }
 }

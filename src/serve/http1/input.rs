@@ -48,8 +48,10 @@ struct State {
 /// Who has the body of a request, and whom to tell what he does.
 #[derive(Default)]
 struct Holder {
-    /// Somebody has it.
-    is_there: bool,
+    /// The request whose body somebody has.
+    has: Option<u64>,
+    /// The request whose head was taken last.
+    request: u64,
     /// The connection's task, which is told of what happens outside of its turn.
     task: Option<Waker>,
     in_turn: bool,
@@ -97,7 +99,7 @@ impl Input {
         let holder = &mut self.0.borrow_mut().holder;
         holder.in_turn = false;
         let task = holder.task.as_ref();
-        if holder.is_there && !task.is_some_and(|task| task.will_wake(context.waker())) {
+        if holder.has.is_some() && !task.is_some_and(|task| task.will_wake(context.waker())) {
             holder.task = Some(context.waker().clone());
         }
     }
@@ -120,6 +122,7 @@ impl Input {
         state.body = Decoder::new(head.framing);
         state.interim = head.expects.then_some(CONTINUE);
         state.unwanted = 0;
+        state.holder.request += 1;
         Ok(head)
     }
 
@@ -161,38 +164,45 @@ impl Input {
         self.0.borrow_mut().poll_fill(context)
     }
 
-    /// How much of the body is to come.
-    pub(super) fn left(&self) -> Option<u64> {
+    /// Gives the body of the request whose head was taken to somebody, who names it by this.
+    pub(super) fn hold(&self) -> u64 {
+        let holder = &mut self.0.borrow_mut().holder;
+        holder.has = Some(holder.request);
+        holder.request
+    }
+
+    pub(super) fn let_go(&self, body: u64) {
+        let holder = &mut self.0.borrow_mut().holder;
+        if holder.has == Some(body) {
+            holder.has = None;
+            holder.wake();
+        }
+    }
+
+    /// The answer is out: a body that somebody still has is his no more.
+    pub(super) fn take_back(&self) {
+        self.0.borrow_mut().holder.has = None;
+    }
+
+    /// How much of a body is to come for its holder.
+    pub(super) fn left(&self, body: u64) -> Option<u64> {
         let state = self.0.borrow();
-        if state.broken {
+        if state.broken || state.holder.has != Some(body) {
             return Some(0);
         }
         state.body.left()
     }
 
-    pub(super) fn hold(&self) {
-        self.0.borrow_mut().holder.is_there = true;
-    }
-
-    pub(super) fn let_go(&self) {
-        let holder = &mut self.0.borrow_mut().holder;
-        holder.is_there = false;
-        holder.wake();
-    }
-
-    /// The answer is out: a body that somebody still has is his no more.
-    pub(super) fn take_back(&self) {
-        self.0.borrow_mut().holder.is_there = false;
-    }
-
-    /// Takes the next frame of the body for its holder.
+    /// Takes the next frame of a body for its holder; the client is gone for one that was taken
+    /// back.
     pub(super) fn poll_body(
         &self,
+        body: u64,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let mut state = self.0.borrow_mut();
-        if !state.holder.is_there || state.broken {
-            return Poll::Ready(None);
+        if state.broken || state.holder.has != Some(body) {
+            return Poll::Ready(Some(Err(Fault::client_gone())));
         }
         let frame = ready!(state.poll_body(context));
         if state.broken || state.body.is_done() {
@@ -230,7 +240,7 @@ impl Input {
         let left = state.body.left();
         match left.map(|left| left.saturating_add(state.unwanted as u64)) {
             // Its holder is going to read it.
-            _ if state.holder.is_there => Fate::Keep,
+            _ if state.holder.has.is_some() => Fate::Keep,
             Some(all) if all <= most as u64 => Fate::Keep,
             // It might be longer than what is read of it, and then nobody must count on more.
             Some(_) | None => Fate::Close,
@@ -280,13 +290,14 @@ impl State {
 
     /// Whether nobody wants the body and nobody reads it.
     fn is_over(&self, most: usize) -> bool {
-        !self.holder.is_there && (self.broken || self.unwanted > most || self.interim.is_some())
+        !self.holder.has.is_some()
+            && (self.broken || self.unwanted > most || self.interim.is_some())
     }
 
     /// Ready when the body is read to its end or broken, if nobody has it.
     fn poll_unwanted(&mut self, context: &mut Context<'_>, most: usize) -> Poll<()> {
         while !self.body.is_done() && !self.broken {
-            if self.holder.is_there || self.unwanted > most {
+            if self.holder.has.is_some() || self.unwanted > most {
                 return Poll::Pending;
             }
             match ready!(self.poll_body(context)) {
