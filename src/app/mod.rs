@@ -153,6 +153,7 @@ impl Bound {
             ready: ready.clone(),
             telemetry: self.telemetry,
             upstream: self.config.upstream.clone(),
+            fallback: self.config.fallback.clone(),
             protocol: protocol_params(&self.config, &own, &drain),
             own,
         });
@@ -191,6 +192,7 @@ struct MakeWorker {
     ready: Ready,
     telemetry: Telemetry,
     upstream: upstream::Params,
+    fallback: Option<upstream::Params>,
     protocol: protocol::Params,
 }
 
@@ -207,7 +209,8 @@ fn make_handler(shared: MakeWorker) -> MakeHandler {
             Arc::clone(&shared.live),
             stack::stack(upstreams, builtin),
             shared.telemetry.sink(),
-        );
+        )
+        .with_fallback(shared.fallback.clone().map(stack::fallback));
         std::rc::Rc::new(move |peer, request| door.handle(peer, request))
     })
 }

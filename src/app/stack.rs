@@ -4,11 +4,12 @@ use std::rc::Rc;
 
 use tower::Service;
 
-use crate::call::{Call, Fault, LocalFuture, Reply, Stack};
+use crate::call::{Call, Fallback, Fault, LocalFuture, Reply, Stack};
 use crate::layer::builtin::{self, Builtin};
 use crate::layer::deadline::Deadlines;
 use crate::layer::gather::Gather;
-use crate::upstream::Upstreams;
+use crate::upstream::plain::Plain;
+use crate::upstream::{self, Upstreams};
 
 /// Puts the layers in front of one worker's connections to the app.
 pub(super) fn stack(upstreams: Upstreams, builtin: builtin::Params) -> Stack {
@@ -22,6 +23,12 @@ pub(super) fn stack(upstreams: Upstreams, builtin: builtin::Params) -> Stack {
     Rc::new(move |call: Call| -> LocalFuture<Result<Reply, Fault>> {
         Box::pin(service.clone().call(call))
     })
+}
+
+/// Where paths lead that no rule knows: no layer has a use for what is no call.
+pub(super) fn fallback(params: upstream::Params) -> Fallback {
+    let plain = Plain::new(params);
+    Rc::new(move |request| Box::pin(plain.clone().exchange(request)))
 }
 
 /// Calls of the gateway's own, which no layer has a say in.

@@ -42,6 +42,11 @@ pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 /// The whole stack of layers and the upstream behind one pointer, as adapters see it.
 pub type Stack = Rc<dyn Fn(Call) -> LocalFuture<Result<Reply, Fault>>>;
 
+/// Where requests go that are no calls: the application's plain HTTP. Bodies are raw, and an offer
+/// is taken as [`Body::offer`] has it.
+pub type Fallback =
+    Rc<dyn Fn(http::Request<Body>) -> LocalFuture<Result<http::Response<Body>, Fault>>>;
+
 /// One call on its way to the application.
 #[derive(Debug)]
 pub struct Call {

@@ -79,6 +79,8 @@ pub struct Config {
     pub selected: Vec<Selected>,
     /// Where the application is.
     pub upstream: upstream::Params,
+    /// Where its plain HTTP is, for paths that no rule knows.
+    pub fallback: Option<upstream::Params>,
     /// Limits of connections from clients.
     pub serve: serve::Params,
     /// Whose `x-forwarded-*` headers are believed (M3).

@@ -56,6 +56,13 @@ pub(super) fn resolve(
         policies: policies(&settings),
         selected: selected(&settings, &tree),
         upstream: upstream(settings.upstreams.values().next()),
+        fallback: settings.rest.fallback.as_ref().map(|fallback| {
+            let target = fallback.target.clone();
+            Params {
+                target,
+                ..upstream(settings.upstreams.values().next())
+            }
+        }),
         serve: serve(&settings.limits),
         trusted_proxies: settings.rest.headers.trusted_proxies.clone(),
         cors: cors(&settings.rest.cors),

@@ -23,6 +23,8 @@ pub enum Front {
     Connect,
     /// A request for a WebSocket, which is told by more than its head.
     WebSocket,
+    /// Plain HTTP, which the application answers at another port.
+    Http,
     /// Everything else.
     Rest,
 }
@@ -35,6 +37,7 @@ impl Front {
             Self::GrpcWeb => "grpc_web",
             Self::Connect => "connect",
             Self::WebSocket => "websocket",
+            Self::Http => "http",
             Self::Rest => "rest",
         }
     }

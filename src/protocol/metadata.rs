@@ -94,7 +94,7 @@ pub fn is_hop_by_hop(name: &str) -> bool {
 
 /// The lower-case names that `Connection` declares to be hop-by-hop, whatever they are: an
 /// `authorization` that is named there was not meant for the app (fault 14).
-fn hop_by_hop_by_name(headers: &HeaderMap) -> Vec<String> {
+pub fn hop_by_hop_by_name(headers: &HeaderMap) -> Vec<String> {
     let mut named = Vec::new();
     for value in headers.get_all(CONNECTION) {
         let Ok(value) = value.to_str() else { continue };

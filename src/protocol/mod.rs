@@ -13,6 +13,7 @@ pub mod grpc_web;
 mod late;
 pub mod metadata;
 pub mod observe;
+mod proxy;
 pub mod reader;
 pub mod replies;
 pub mod rest;
@@ -30,7 +31,9 @@ use http::request::Parts;
 use http::{Request, Response};
 
 use crate::call::record::{CallRecord, Sink};
-use crate::call::{Body, Call, Code, Fault, LocalFuture, Record, Reply, SharedPeer, Stack, Status};
+use crate::call::{
+    Body, Call, Code, Fallback, Fault, LocalFuture, Record, Reply, SharedPeer, Stack, Status,
+};
 use crate::life::drain::Drain;
 use crate::live::Live;
 use crate::schema::Schema;
@@ -104,6 +107,8 @@ pub struct FrontDoor {
     live: Arc<Live<Schema>>,
     stack: Stack,
     sink: Arc<dyn Sink>,
+    /// Where paths lead that no rule knows.
+    fallback: Option<Fallback>,
     params: Rc<Params>,
     grpc: grpc::Grpc,
     grpc_web: Rc<grpc_web::GrpcWeb>,
@@ -119,11 +124,35 @@ impl FrontDoor {
             live,
             stack,
             sink,
+            fallback: None,
             grpc: grpc::Grpc::new(Rc::clone(&params)),
             grpc_web: Rc::new(grpc_web::GrpcWeb::new(Rc::clone(&params))),
             connect: connect::Connect::new(Rc::clone(&params)),
             rest: rest::Rest::new(Rc::clone(&params)),
             params,
+        }
+    }
+
+    /// The same, with somewhere to send what no rule knows.
+    pub fn with_fallback(self, fallback: Option<Fallback>) -> Self {
+        Self { fallback, ..self }
+    }
+
+    /// Who answers a request.
+    fn front(&self, head: &Parts, body: &Body, schema: &Schema) -> Front {
+        let front = if websocket::is_asked(head, body) {
+            Front::WebSocket
+        } else {
+            classify::classify(head, schema)
+        };
+        match front {
+            Front::WebSocket | Front::Rest
+                if self.fallback.is_some()
+                    && proxy::is_for(schema, &self.params.own, &head.uri) =>
+            {
+                Front::Http
+            }
+            front => front,
         }
     }
 
@@ -135,11 +164,7 @@ impl FrontDoor {
         let now = tokio::time::Instant::now().into_std();
         let (head, body) = request.into_parts();
         let schema = self.live.load();
-        let front = if websocket::is_asked(&head, &body) {
-            Front::WebSocket
-        } else {
-            classify::classify(&head, &schema)
-        };
+        let front = self.front(&head, &body, &schema);
         let mut record = CallRecord::new(now, Rc::clone(&peer), &head);
         record.schema = Some(Arc::clone(&schema));
         record.protocol = front.name();
@@ -162,18 +187,34 @@ impl FrontDoor {
                 None => Some(Box::new(cors.grant(&incoming.head.headers))),
             },
         };
-        let entry = match front {
-            Front::Grpc => self.grpc.accept(incoming),
-            Front::GrpcWeb => self.grpc_web.accept(incoming),
-            Front::Connect => self.connect.accept(incoming),
-            Front::WebSocket => self.websocket(incoming),
-            Front::Rest => self.rest.accept(incoming),
+        let entry = match (front, &self.fallback) {
+            (Front::Http, Some(fallback)) => {
+                let answering = proxy::pass(&self.params, fallback, incoming);
+                return Box::pin(Handling {
+                    stage: Stage::Answering(answering),
+                    end: Ending {
+                        watch: Some(watch),
+                        grant,
+                    },
+                });
+            }
+            (front, _) => self.accept(front, incoming),
         };
         let end = Ending {
             watch: Some(watch),
             grant,
         };
         answer(entry, &self.stack, end)
+    }
+
+    fn accept(&self, front: Front, incoming: Incoming) -> Entry {
+        match front {
+            Front::Grpc => self.grpc.accept(incoming),
+            Front::GrpcWeb => self.grpc_web.accept(incoming),
+            Front::Connect => self.connect.accept(incoming),
+            Front::WebSocket => self.websocket(incoming),
+            Front::Rest | Front::Http => self.rest.accept(incoming),
+        }
     }
 
     /// Answers a request for a WebSocket.

@@ -77,6 +77,18 @@ pub(super) async fn connect(params: &Params, lane: Lane) -> Result<Connected, St
     }
 }
 
+/// A socket to the application, with nothing said on it.
+pub(super) async fn socket(target: &Target, user_timeout: Duration) -> io::Result<Socket> {
+    let stream = dial(target, user_timeout).await?;
+    Ok(Socket {
+        stream,
+        traffic: Rc::new(Traffic {
+            bytes_read: Cell::new(0),
+            last_read: Cell::new(Instant::now()),
+        }),
+    })
+}
+
 async fn dial(target: &Target, user_timeout: Duration) -> io::Result<Stream> {
     match target {
         Target::Tcp { host, port } => {

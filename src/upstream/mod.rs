@@ -25,6 +25,7 @@ mod http2;
 mod incoming;
 mod keep_alive;
 mod outgoing;
+pub mod plain;
 mod pool;
 mod request;
 mod streams;

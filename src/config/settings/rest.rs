@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cors::CorsSettings;
 use crate::config::values::{
-    HeaderName, MetadataPrefix, Network, Period, PeriodOrZero, QueryPattern, Size,
+    HeaderName, MetadataPrefix, Network, Period, PeriodOrZero, QueryPattern, Size, UpstreamUrl,
 };
 use crate::schema::{compile, policy};
 use crate::wire::compress::Encoding;
@@ -37,6 +37,11 @@ pub struct RestSettings {
     /// Whether the REST API is described at `/openapi.json`, and shown at `/docs` as a page that can
     /// try it. Rules of the application's own for these paths win.
     pub docs: Docs,
+
+    /// Where requests go whose path no rule knows: a plain HTTP port of the application, such as
+    /// `http://127.0.0.1:8080`. Both bodies are streamed, and `Upgrade` passes. Not set: they are
+    /// answered with 404.
+    pub fallback: Option<UpstreamUrl>,
 
     /// Which headers reach the application and who is believed.
     pub headers: HeaderSettings,

@@ -215,6 +215,24 @@ fn method_value(method: &Method) -> Option<HeaderValue> {
     }))
 }
 
+/// Whether a path that no rule has is answered by the gateway itself.
+pub(super) fn is_own(path: &str, schema: &Schema) -> bool {
+    docs::is_own(path, schema)
+}
+
+/// Tells of faults of a request that is no call, as REST does.
+pub(super) struct Refusal(Answer);
+
+impl Refusal {
+    pub(super) fn new(incoming: &Incoming, reason_header: bool) -> Self {
+        Self(Answer::new(incoming, reason_header))
+    }
+
+    pub(super) fn answer(&self, fault: &Fault) -> Response<Body> {
+        error::from_fault(&self.0, fault)
+    }
+}
+
 enum Found {
     Route(Box<Routed>),
     /// OPTIONS on a known path: the methods it has.

@@ -55,10 +55,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 
 /// The answer to a request that no route takes, if it is for one of these.
 pub(super) fn answer(head: &Parts, schema: &Schema) -> Option<Result<Response<Body>, Fault>> {
-    if !schema.default_policy.rest.docs {
+    let path = head.uri.path();
+    if !is_own(path, schema) {
         return None;
     }
-    let path = head.uri.path();
     let is_read = matches!(head.method, Method::GET | Method::HEAD);
     let refused = || Err(super::not_allowed(head.method.as_str(), "GET, HEAD"));
     if path == DESCRIPTION {
@@ -78,6 +78,12 @@ pub(super) fn answer(head: &Parts, schema: &Schema) -> Option<Result<Response<Bo
     } else {
         refused()
     })
+}
+
+/// Whether a path is one of these, unless they are off.
+pub(super) fn is_own(path: &str, schema: &Schema) -> bool {
+    let known = || path == DESCRIPTION || PAGES.iter().any(|(known, _, _)| *known == path);
+    schema.default_policy.rest.docs && known()
 }
 
 fn description(head: &Parts, schema: &Schema) -> Response<Body> {
