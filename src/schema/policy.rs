@@ -147,6 +147,8 @@ pub struct RestOptions {
     pub sse_early: Duration,
     /// `rest.sse_keep_alive` (S1): how often a silent event stream sends a comment.
     pub sse_keep_alive: Duration,
+    /// `rest.sse_id` (S1): whether events have a number as their id.
+    pub sse_ids: bool,
     /// `rest.debug_info` (E4): whether `google.rpc.DebugInfo` reaches the client.
     pub debug_info: bool,
     /// `rest.headers.deny` (M1): lower-case names that never reach the app.
@@ -236,6 +238,7 @@ impl Default for RestOptions {
             stream: StreamShape::Array,
             sse_early: Duration::from_secs(1),
             sse_keep_alive: Duration::from_secs(15),
+            sse_ids: false,
             debug_info: false,
             denied_headers: Vec::new(),
             metadata_prefix: None,

@@ -30,7 +30,7 @@ pub use lifecycle::LifecycleSettings;
 pub use limits::{LimitSettings, RouteLimitSettings};
 pub use rest::{
     Auto, Compression, Conflicts, Docs, ErrorShape, HeaderSettings, RestSettings,
-    RouteRestSettings, RulesMode, StreamShape, TrailingSlash, Unescape, UnknownQuery,
+    RouteRestSettings, RulesMode, SseId, StreamShape, TrailingSlash, Unescape, UnknownQuery,
 };
 pub use routes::RouteSettings;
 pub use schema::{Reflection, SchemaSettings, UnknownMethods};

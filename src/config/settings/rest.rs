@@ -77,6 +77,10 @@ pub struct RouteRestSettings {
     /// between closes them.
     pub sse_keep_alive: Option<Period>,
 
+    /// What the `id` of an event is. Browsers send the last one again as `last-event-id`, which
+    /// reaches the application.
+    pub sse_id: Option<SseId>,
+
     /// Whether `google.rpc.DebugInfo` in errors reaches the client.
     pub debug_info: Option<bool>,
 
@@ -194,6 +198,16 @@ choice! {
 }
 
 choice! {
+    /// `rest.sse_id`.
+    SseId: bool {
+        /// There is none.
+        Off => false,
+        /// Its number in the stream, from 1 on.
+        Number => true,
+    }
+}
+
+choice! {
     /// `rest.compression`.
     Compression: Encoding {
         /// RFC 8878.
@@ -238,6 +252,7 @@ impl RouteRestSettings {
             sse_keep_alive: self
                 .sse_keep_alive
                 .map_or(base.sse_keep_alive, |period| period.0),
+            sse_ids: self.sse_id.map_or(base.sse_ids, Into::into),
             debug_info: self.debug_info.unwrap_or(base.debug_info),
             metadata_prefix: match &self.metadata_prefix {
                 Some(prefix) => Some(prefix.0.clone()),

@@ -7,6 +7,8 @@ use crate::schema::policy::StreamShape;
 pub(super) struct Framing {
     shape: StreamShape,
     begun: bool,
+    /// The number of the next event, where events are numbered.
+    number: Option<u64>,
 }
 
 impl Framing {
@@ -14,7 +16,14 @@ impl Framing {
         Self {
             shape,
             begun: false,
+            number: None,
         }
+    }
+
+    /// The same with numbered events, from 1 on.
+    pub(super) fn numbered(self, numbered: bool) -> Self {
+        let number = (numbered && self.shape == StreamShape::Sse).then_some(1);
+        Self { number, ..self }
     }
 
     pub(super) fn shape(&self) -> StreamShape {
@@ -23,7 +32,13 @@ impl Framing {
 
     /// What stands before a message. Its JSON has no line ends where they would mean something:
     /// only arrays are indented.
-    pub(super) fn begin(&self, out: &mut Vec<u8>) {
+    pub(super) fn begin(&mut self, out: &mut Vec<u8>) {
+        if let Some(number) = &mut self.number {
+            out.extend_from_slice(b"id: ");
+            out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
+            out.push(b'\n');
+            *number += 1;
+        }
         out.extend_from_slice(match (self.shape, self.begun) {
             (StreamShape::Array, false) => b"[",
             (StreamShape::Array, true) => b",",
@@ -108,6 +123,22 @@ mod tests {
             assert_eq!(whole(shape, &[]), none, "{shape:?}");
             assert_eq!(whole(shape, &["1", "2"]), two, "{shape:?}");
         }
+    }
+
+    #[test]
+    fn s1_events_may_be_numbered() {
+        let mut framing = Framing::new(StreamShape::Sse).numbered(true);
+        let mut out = Vec::new();
+        for message in [b"7", b"8"] {
+            framing.begin(&mut out);
+            out.extend_from_slice(message);
+            framing.finish(&mut out);
+        }
+        assert_eq!(out, b"id: 1\ndata: 7\n\nid: 2\ndata: 8\n\n");
+        let mut framing = Framing::new(StreamShape::Ndjson).numbered(true);
+        let mut out = Vec::new();
+        framing.begin(&mut out);
+        assert_eq!(out, b"");
     }
 
     #[test]

@@ -198,11 +198,12 @@ impl Written {
 
 impl Framed {
     fn new(answer: Answer, shape: StreamShape, source: Source) -> Self {
+        let numbered = answer.policy.rest.sse_ids;
         Self {
             keep_alive: (shape == StreamShape::Sse).then(|| keep_alive(&answer)),
             answer,
             source,
-            framing: Framing::new(shape),
+            framing: Framing::new(shape).numbered(numbered),
             written: Written::default(),
             ready: VecDeque::new(),
             left: false,
