@@ -182,7 +182,7 @@ impl Decompressor {
             Unpacker::Brotli(decoder) => decoder.write_all(piece).and_then(|()| drain(decoder)),
             Unpacker::Zstd(decoder) => decoder.write_all(piece).and_then(|()| decoder.flush()),
         };
-        self.taken(done)
+        self.taken(&done)
     }
 
     /// The body is over, and must be complete.
@@ -194,10 +194,10 @@ impl Decompressor {
             Unpacker::Brotli(decoder) => decoder.close(),
             Unpacker::Zstd(decoder) => decoder.do_finish(),
         };
-        self.taken(done)
+        self.taken(&done)
     }
 
-    fn taken(&mut self, done: io::Result<()>) -> Result<Bytes, CompressError> {
+    fn taken(&mut self, done: &io::Result<()>) -> Result<Bytes, CompressError> {
         let (encoding, limit) = (self.encoding, self.limit);
         let sink = self.unpacker.sink();
         match done {
