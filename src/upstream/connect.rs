@@ -111,7 +111,7 @@ async fn shake_hands(stream: Stream, params: &Params, lane: Lane) -> Result<Conn
         traffic: Rc::clone(&traffic),
     };
     let link = match lane {
-        Lane::Unary => {
+        Lane::Unary | Lane::Answers => {
             let limits = http2::Limits {
                 stream_window: params.stream_window,
                 connection_window: params.connection_window,

@@ -47,6 +47,7 @@ pub(super) fn of_failure(failure: &Failure, deadline: Deadline) -> Fault {
         Failure::Unprocessed(reason) => closing().with_cause(format_args!("GOAWAY: {reason}")),
         Failure::Malformed(what) => malformed().with_cause(what),
         Failure::Lost(cause) => lost().with_cause(cause),
+        Failure::Stalled => stalled(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The far side: connections to the application.
 //!
-//! Unary calls go through an HTTP/2 client of our own, which costs a fraction; what may last goes
-//! through the `h2` crate itself, so that it is decided here what is read when: every answer is
+//! Calls with one message to the application go through an HTTP/2 client of our own, which costs a
+//! fraction; those that stream to it go through the `h2` crate itself. Either way every answer is
 //! taken off the shared connection at once and waits in a bounded buffer of its own call. It
 //! never knows which protocol the client spoke, and it never decides about deadlines or
 //! retries other than the unseen one of a call that the application surely never saw (E6).
@@ -71,7 +71,8 @@ pub struct Params {
     pub max_header_list: u32,
     /// Another connection is made when each has this many streams.
     pub streams_per_connection: usize,
-    /// The most connections of a worker, for unary calls and again for streams.
+    /// The most connections of a worker: for unary calls, again for server streams, and again for
+    /// all other streams.
     pub max_connections: usize,
     /// The most calls that wait for a place at the same time.
     pub max_waiting: usize,
@@ -149,10 +150,8 @@ impl tower::Service<Call> for Upstreams {
     fn call(&mut self, call: Call) -> Self::Future {
         let pool = Rc::clone(&self.pool);
         match call.kind() {
-            StreamKind::Unary => Box::pin(unary::exchange(pool, call)),
-            StreamKind::ClientStream | StreamKind::ServerStream | StreamKind::Bidi => {
-                Box::pin(streams::exchange(pool, call))
-            }
+            StreamKind::Unary | StreamKind::ServerStream => Box::pin(unary::exchange(pool, call)),
+            StreamKind::ClientStream | StreamKind::Bidi => Box::pin(streams::exchange(pool, call)),
         }
     }
 }

@@ -27,6 +27,8 @@ use crate::life::task::TaskSet;
 pub(super) enum Lane {
     /// One message each way.
     Unary,
+    /// One message to the application, and an answer that may last.
+    Answers,
     /// Anything that may last.
     Streams,
 }
@@ -40,6 +42,7 @@ pub(super) struct Pool {
     /// What the log calls the application.
     pub(super) name: Arc<str>,
     unary: Group,
+    answers: Group,
     streams: Group,
     /// Counts connections that were made.
     made: watch::Sender<u64>,
@@ -86,6 +89,7 @@ impl Pool {
             name: params.target.to_string().into(),
             params,
             unary: Group::default(),
+            answers: Group::default(),
             streams: Group::default(),
             made: watch::Sender::new(0),
             lost: Notify::new(),
@@ -103,7 +107,7 @@ impl Pool {
 
     /// Whether there is a connection that takes calls.
     pub(super) fn is_connected(&self) -> bool {
-        [&self.unary, &self.streams]
+        [&self.unary, &self.answers, &self.streams]
             .into_iter()
             .any(|group| group.connections.borrow().iter().any(|one| one.is_open()))
     }
@@ -143,6 +147,7 @@ impl Pool {
     fn group(&self, lane: Lane) -> &Group {
         match lane {
             Lane::Unary => &self.unary,
+            Lane::Answers => &self.answers,
             Lane::Streams => &self.streams,
         }
     }

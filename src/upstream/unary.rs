@@ -1,9 +1,11 @@
-//! A unary call: its attempts through our own HTTP/2 client, and the answer.
+//! A call with one message to the application: its attempts through our own HTTP/2 client, and the
+//! answer, which is one message or many.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -17,12 +19,16 @@ use super::pool::{Lane, Lease, Pool};
 use super::request::{self, Head};
 use super::{answer, fault};
 use crate::call::{Body, Call, Code, Deadline, Fault, Record, Reply};
+use crate::schema::StreamKind;
 
 /// A call as its attempts need it.
 struct Sending {
     head: Head,
     body: Pieces,
     record: Record,
+    lane: Lane,
+    /// How long the client may leave an answer of many messages unread.
+    stall: Option<Duration>,
 }
 
 /// What comes of an answer after its head. Dropped before the end, it resets the stream.
@@ -39,12 +45,15 @@ pub(super) struct Rest {
 /// answer, or for as much of it as comes at once.
 pub(super) async fn exchange(pool: Rc<Pool>, mut call: Call) -> Result<Reply, Fault> {
     request::ensure_time(call.deadline)?;
+    let streamed = call.kind() == StreamKind::ServerStream;
     // What comes in pieces is gathered, so that a request that breaks off is never begun.
     let body = match call.body.take_whole() {
         Some(whole) => Pieces::from_elem(whole, 1),
         None => gather(call.body).await?,
     };
     let sending = Sending {
+        lane: if streamed { Lane::Answers } else { Lane::Unary },
+        stall: streamed.then_some(call.policy.timeouts.response_stall),
         head: Head {
             path: call.path,
             authority: call.authority,
@@ -56,7 +65,7 @@ pub(super) async fn exchange(pool: Rc<Pool>, mut call: Call) -> Result<Reply, Fa
     };
     let mut attempts = Attempts::default();
     loop {
-        let lease = pool.acquire(Lane::Unary).await?;
+        let lease = pool.acquire(sending.lane).await?;
         note_start(&sending.record, &pool);
         match attempt(&pool, lease, &sending).await {
             Ok((answer, rest)) => return answer::of_unary(answer, rest).await,
@@ -89,6 +98,9 @@ async fn attempt(
         timeout: timeout.as_deref(),
     };
     let asked = open(&lease, &request, &sending.body)?;
+    if let Some(stall) = sending.stall {
+        asked.limit_stall(stall);
+    }
     let mut waiting = Waiting {
         pool,
         call: Some((asked, lease)),
@@ -203,7 +215,12 @@ impl http_body::Body for Rest {
                     .filter(|trailers| trailers.contains_key(answer::GRPC_STATUS))
                     .ok_or_else(|| fault::no_status(Code::Internal))
             }
-            Next::Failed(failure) => Err(fault::of_failure(&failure, self.deadline)),
+            Next::Failed(failure) => {
+                if matches!(failure, Failure::Stalled) {
+                    self.lease.count_reset();
+                }
+                Err(fault::of_failure(&failure, self.deadline))
+            }
         };
         self.over = true;
         Poll::Ready(Some(end.map(Frame::trailers)))

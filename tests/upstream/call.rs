@@ -63,6 +63,11 @@ impl Client {
         self.call("/test.Echo/Unary", body)
     }
 
+    /// A call whose answer streams.
+    pub(crate) fn watch(&self, body: Body) -> Call {
+        self.call("/test.Echo/Watch", body)
+    }
+
     /// A call that streams both ways.
     pub(crate) fn bidi(&self, body: Body) -> Call {
         self.call("/test.Echo/Bidi", body)
@@ -162,6 +167,7 @@ fn schema() -> Schema {
     };
     let methods = vec![
         method("Unary", StreamKind::Unary),
+        method("Watch", StreamKind::ServerStream),
         method("Bidi", StreamKind::Bidi),
     ];
     Schema {

@@ -48,9 +48,14 @@ async fn streams_that_are_left_in_the_middle() {
             }
         })
     };
-    for _ in 0..STREAMS / 100 {
+    for round in 0..STREAMS / 100 {
         let streams = (0..100).map(|_| async {
-            let call = client.bidi(Body::whole(frame(b"x"), None));
+            let body = Body::whole(frame(b"x"), None);
+            let call = if round % 2 == 0 {
+                client.bidi(body)
+            } else {
+                client.watch(body)
+            };
             let mut reply = client.send(call).await.unwrap();
             next(&mut reply.body).await.unwrap().unwrap();
         });
@@ -221,17 +226,19 @@ async fn streams_that_are_not_read() {
     })
     .await;
     let client = Client::new(app.address);
-    let open = || client.send(client.bidi(Body::whole(frame(b"x"), None)));
-    let mut replies: Vec<_> = join_all((0..20).map(|_| open())).await;
-    // One is read to its end while the others are not.
-    let mut read_one = replies.pop().unwrap().unwrap();
-    let (bytes, _) = read(&mut read_one).await.unwrap();
-    assert_eq!(bytes.len(), MESSAGES * 10);
-    for reply in replies {
-        let (bytes, _) = read(&mut reply.unwrap()).await.unwrap();
+    for (count, open) in [(1, Client::bidi as fn(&_, _) -> _), (2, Client::watch)] {
+        let open = || client.send(open(&client, Body::whole(frame(b"x"), None)));
+        let mut replies: Vec<_> = join_all((0..20).map(|_| open())).await;
+        // One is read to its end while the others are not.
+        let mut read_one = replies.pop().unwrap().unwrap();
+        let (bytes, _) = read(&mut read_one).await.unwrap();
         assert_eq!(bytes.len(), MESSAGES * 10);
+        for reply in replies {
+            let (bytes, _) = read(&mut reply.unwrap()).await.unwrap();
+            assert_eq!(bytes.len(), MESSAGES * 10);
+        }
+        assert_eq!(app.shared.connections.get(), count);
     }
-    assert_eq!(app.shared.connections.get(), 1);
 }
 
 /// The application has its say before the client has finished.

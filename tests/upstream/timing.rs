@@ -82,15 +82,56 @@ async fn a_client_that_does_not_read() {
     })
     .await;
     let client = Client::new(app.address);
-    let call = client.bidi(Body::whole(frame(b"x"), None));
-    let mut reply = client.send(call).await.unwrap();
-    next(&mut reply.body).await.unwrap().unwrap();
-    let began = Instant::now();
-    app.until(|shared| shared.given_up.get() == 1).await;
-    let took = began.elapsed().as_secs();
-    assert!((29..33).contains(&took), "{took}");
-    let fault = next(&mut reply.body).await.unwrap().unwrap_err();
-    assert_eq!(fault.reason(), "RESPONSE_STALL");
+    for (given_up, open) in [(1, Client::bidi as Open), (2, Client::watch)] {
+        let call = open(&client, Body::whole(frame(b"x"), None));
+        let mut reply = client.send(call).await.unwrap();
+        next(&mut reply.body).await.unwrap().unwrap();
+        let began = Instant::now();
+        app.until(|shared| shared.given_up.get() == given_up).await;
+        let took = began.elapsed().as_secs();
+        assert!((29..33).contains(&took), "{took}");
+        let fault = next(&mut reply.body).await.unwrap().unwrap_err();
+        assert_eq!(fault.reason(), "RESPONSE_STALL");
+    }
+}
+
+/// What opens a call.
+type Open = fn(&Client, Body) -> sidegate::call::Call;
+
+/// Each answer has a limit of its own, and one that is read now and then keeps within it.
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn answers_that_are_read_slowly() {
+    let app = App::start(async |mut call: Incoming| {
+        let mut send = call.respond.send_response(grpc(), false).unwrap();
+        for _ in 0..20 {
+            send.send_data(frame(&[0; 10_000]), false).unwrap();
+        }
+        assert_eq!(call.given_up(&mut send).await, Reason::CANCEL);
+    })
+    .await;
+    let mut client = Client::new(app.address);
+    let mut replies = Vec::new();
+    for seconds in [600, 20, 60] {
+        client.policy.timeouts.response_stall = Duration::from_secs(seconds);
+        let call = client.watch(Body::whole(frame(b"x"), None));
+        replies.push(client.send(call).await.unwrap());
+    }
+    // The second is read every 15 seconds, the third never, and the first has time.
+    for rounds in 1..=7 {
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        next(&mut replies[1].body).await.unwrap().unwrap();
+        assert_eq!(
+            app.shared.given_up.get(),
+            usize::from(rounds > 4),
+            "{rounds}"
+        );
+    }
+    app.until(|shared| shared.given_up.get() == 2).await;
+    for (at, reply) in replies.iter_mut().enumerate() {
+        let first = next(&mut reply.body).await.unwrap();
+        assert_eq!(first.is_ok(), at == 0, "{at}");
+    }
+    assert_eq!(app.shared.connections.get(), 1);
 }
 
 /// A silent stream that is read is left alone, and so is one that waits for its client alone.
@@ -106,11 +147,13 @@ async fn a_stream_that_is_silent_for_long() {
     })
     .await;
     let client = Client::new(app.address);
-    let call = client.bidi(Body::whole(frame(b"x"), None));
-    let mut reply = client.send(call).await.unwrap();
-    let (bytes, _) = crate::call::read(&mut reply).await.unwrap();
-    assert_eq!(bytes.len(), 3 * 6);
-    assert_eq!(app.shared.connections.get(), 1);
+    for (count, open) in [(1, Client::bidi as Open), (2, Client::watch)] {
+        let call = open(&client, Body::whole(frame(b"x"), None));
+        let mut reply = client.send(call).await.unwrap();
+        let (bytes, _) = crate::call::read(&mut reply).await.unwrap();
+        assert_eq!(bytes.len(), 3 * 6);
+        assert_eq!(app.shared.connections.get(), count);
+    }
 }
 
 /// Fault 31: the application is there and says nothing, not even to a PING.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -72,6 +73,13 @@ impl Client {
 // === impl Asked ===
 
 impl Asked {
+    /// Gives the answer up when something of it waits unread for `stall`.
+    pub(in crate::upstream) fn limit_stall(&self, stall: Duration) {
+        if let Some(key) = self.key {
+            self.session.borrow_mut().limit_stall(key, stall);
+        }
+    }
+
     /// Waits for the head of the answer.
     pub(in crate::upstream) fn poll_answer(
         &mut self,

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::client::Client;
 use super::frame;
@@ -19,6 +20,8 @@ pub(in crate::upstream) struct Driver<S> {
     socket: S,
     session: Rc<RefCell<Session>>,
     input: BytesMut,
+    /// Made with the first stream that it has to watch.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 /// What is read at once.
@@ -32,6 +35,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             socket,
             session: Rc::clone(&session),
             input: BytesMut::with_capacity(INPUT_BYTES),
+            timer: None,
         };
         (Client(session), driver)
     }
@@ -62,6 +66,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(cause)) => return Poll::Ready(Err(cause)),
                 Poll::Pending => {
+                    if self.poll_stalls(context).is_ready() {
+                        continue;
+                    }
                     // The socket has its wakers; this one is for calls that are sent.
                     self.session.borrow_mut().driver = Some(context.waker().clone());
                     return Poll::Pending;
@@ -113,6 +120,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         drop(session);
         self.wake_calls();
         Poll::Ready(Ok(()))
+    }
+
+    /// Ready when it was time to look for answers that nobody reads.
+    fn poll_stalls(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(due) = self.session.borrow().look_at else {
+            return Poll::Pending;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if timer.deadline() != due {
+            timer.as_mut().reset(due);
+        }
+        std::task::ready!(timer.as_mut().poll(context));
+        self.session.borrow_mut().give_up_stalled(Instant::now());
+        self.wake_calls();
+        Poll::Ready(())
     }
 
     /// Tells calls what has come, while nothing is borrowed: what is woken may run at once.

@@ -18,6 +18,7 @@ mod hpack;
 mod output;
 mod receive;
 mod session;
+mod stall;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -46,7 +46,7 @@ impl Session {
                 input.advance(at + frame::HEAD_BYTES);
                 at = 0;
                 let shared = input.split_to(head.len).freeze();
-                self.data(head, &shared, |content| shared.slice_ref(content))?;
+                self.data(head, &shared, Some(&shared))?;
             } else {
                 at += end;
                 self.frame(head, payload)?;
@@ -66,7 +66,7 @@ impl Session {
             return Err(Broken::protocol("the first frame is no SETTINGS"));
         }
         match head.kind {
-            frame::DATA => self.data(head, payload, Bytes::copy_from_slice),
+            frame::DATA => self.data(head, payload, None),
             frame::HEADERS => self.headers(head, payload),
             frame::CONTINUATION => self.continuation(head, payload),
             frame::RST_STREAM => self.reset(head, payload),
@@ -91,12 +91,7 @@ impl Session {
         Ok(self.streams.find(head.stream))
     }
 
-    fn data(
-        &mut self,
-        head: Head,
-        payload: &[u8],
-        keep: impl FnOnce(&[u8]) -> Bytes,
-    ) -> Result<(), Broken> {
+    fn data(&mut self, head: Head, payload: &[u8], shared: Option<&Bytes>) -> Result<(), Broken> {
         if self.block.is_some() || !self.peer.introduced {
             return Err(Broken::protocol("data where it cannot be"));
         }
@@ -125,7 +120,10 @@ impl Session {
         }
         let back = stream.receive_window.consume(head.len - content.len());
         if !content.is_empty() {
-            stream.data.push_back(keep(content));
+            match shared {
+                Some(shared) => stream.push_shared(shared.slice_ref(content)),
+                None => stream.push_copied(content),
+            }
             self.woken.extend(stream.take_waker());
         }
         if head.has(frame::END_STREAM) {

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
 
 use super::frame::{self, Broken, Head};
 use super::hpack::{self, Decoder, Encoder, Request};
@@ -63,6 +64,8 @@ pub(in crate::upstream) struct Session {
     /// Whom to wake when the session is not borrowed any more.
     pub(super) woken: Vec<Waker>,
     pub(super) driver: Option<Waker>,
+    /// When to look for answers that nobody reads.
+    pub(super) look_at: Option<Instant>,
 }
 
 /// Why a request was not sent.
@@ -113,6 +116,7 @@ impl Session {
             over: false,
             woken: Vec::new(),
             driver: None,
+            look_at: None,
         };
         session.introduce();
         session
@@ -292,10 +296,10 @@ impl Session {
     /// then.
     pub(super) fn take_whole(&mut self, key: Key) -> Option<(Bytes, Option<HeaderMap>)> {
         let stream = self.streams.get(key)?;
-        if !matches!(stream.end, Some(End::Complete)) || stream.data.len() > 1 {
+        if !matches!(stream.end, Some(End::Complete)) || stream.pieces() > 1 {
             return None;
         }
-        let data = stream.data.pop_front().unwrap_or_default();
+        let data = stream.take_data().unwrap_or_default();
         let trailers = stream.trailers.take();
         self.streams.remove(key);
         Some((data, trailers))
@@ -306,7 +310,7 @@ impl Session {
         let Some(stream) = self.streams.get(key) else {
             return Poll::Ready(Next::Failed(Failure::Lost("the stream is gone".into())));
         };
-        if let Some(data) = stream.data.pop_front() {
+        if let Some(data) = stream.take_data() {
             let back = stream.receive_window.consume(data.len());
             if let Some(back) = back.filter(|_| stream.end.is_none()) {
                 self.push_window_update(key.id(), back);
@@ -390,7 +394,7 @@ impl Session {
         }
     }
 
-    fn wake_driver(&mut self) {
+    pub(super) fn wake_driver(&mut self) {
         if let Some(driver) = self.driver.take() {
             driver.wake();
         }

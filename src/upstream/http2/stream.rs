@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::Reason;
 use http::{HeaderMap, StatusCode};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+use tokio::time::Instant;
 
 use super::window::{ReceiveWindow, SendWindow};
 
@@ -26,6 +28,8 @@ pub(in crate::upstream) enum Failure {
     Malformed(&'static str),
     /// The connection is gone.
     Lost(Rc<str>),
+    /// Nobody read the answer.
+    Stalled,
 }
 
 /// One call.
@@ -41,7 +45,13 @@ pub(super) struct Stream {
     /// Whether a head has come; it is taken out before the rest.
     pub(super) answered: bool,
     pub(super) head: Option<(StatusCode, HeaderMap)>,
-    pub(super) data: VecDeque<Bytes>,
+    data: VecDeque<Bytes>,
+    /// Small pieces that came after `data`, joined: many that wait take little more room than
+    /// what they hold.
+    joined: BytesMut,
+    /// How long data may wait, if there is a limit, and since when some does.
+    stall: Option<Duration>,
+    unread_since: Option<Instant>,
     pub(super) trailers: Option<HeaderMap>,
     pub(super) end: Option<End>,
     waker: Option<Waker>,
@@ -82,9 +92,72 @@ impl Stream {
             answered: false,
             head: None,
             data: VecDeque::new(),
+            joined: BytesMut::new(),
+            stall: None,
+            unread_since: None,
             trailers: None,
             end: None,
             waker: None,
+        }
+    }
+
+    /// Data came that is kept as it is.
+    pub(super) fn push_shared(&mut self, data: Bytes) {
+        self.note_unread();
+        if !self.joined.is_empty() {
+            self.data
+                .push_back(std::mem::take(&mut self.joined).freeze());
+        }
+        self.data.push_back(data);
+    }
+
+    /// Data came that is copied.
+    pub(super) fn push_copied(&mut self, data: &[u8]) {
+        self.note_unread();
+        if self.pieces() == 0 {
+            self.data.push_back(Bytes::copy_from_slice(data));
+        } else {
+            self.joined.extend_from_slice(data);
+        }
+    }
+
+    /// How many pieces of data wait.
+    pub(super) fn pieces(&self) -> usize {
+        self.data.len() + usize::from(!self.joined.is_empty())
+    }
+
+    /// The next data that waits.
+    pub(super) fn take_data(&mut self) -> Option<Bytes> {
+        let data = self.data.pop_front().or_else(|| {
+            let joined = std::mem::take(&mut self.joined);
+            (!joined.is_empty()).then(|| joined.freeze())
+        });
+        if self.stall.is_some() {
+            self.unread_since = (self.pieces() > 0).then(Instant::now);
+        }
+        data
+    }
+
+    /// Forgets what waits.
+    pub(super) fn discard(&mut self) {
+        self.data.clear();
+        self.joined = BytesMut::new();
+        self.unread_since = None;
+    }
+
+    pub(super) fn limit_stall(&mut self, stall: Duration) {
+        self.stall = Some(stall);
+    }
+
+    /// When data will have waited too long, or could have at the earliest.
+    pub(super) fn stalled_at(&self, now: Instant) -> Option<Instant> {
+        let stall = self.stall?;
+        Some(self.unread_since.unwrap_or(now) + stall)
+    }
+
+    fn note_unread(&mut self) {
+        if self.stall.is_some() && self.unread_since.is_none() {
+            self.unread_since = Some(Instant::now());
         }
     }
 
