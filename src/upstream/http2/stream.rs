@@ -145,6 +145,11 @@ impl Stream {
         self.unread_since = None;
     }
 
+    /// Whether the answer is one of many messages: those have a limit.
+    pub(super) fn may_last(&self) -> bool {
+        self.stall.is_some()
+    }
+
     pub(super) fn limit_stall(&mut self, stall: Duration) {
         self.stall = Some(stall);
     }

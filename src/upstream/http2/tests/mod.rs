@@ -146,6 +146,7 @@ fn failed(failure: &Failure) -> Answered {
         Failure::Unprocessed(reason) => format!("unprocessed: {reason:?}"),
         Failure::Malformed(what) => format!("malformed: {what}"),
         Failure::Lost(cause) => format!("lost: {cause}"),
+        Failure::Stalled => String::from("stalled"),
     })
 }
 

@@ -163,3 +163,29 @@ fn the_connection_s_window_is_not_overstepped() {
     let broken = played.receive(&data(0, 1, b"x")).unwrap_err();
     assert_eq!(broken.reason, Reason::FLOW_CONTROL_ERROR);
 }
+
+/// Small frames that nobody has read yet are joined, and stay in order with large ones.
+#[test]
+fn small_frames_are_joined() {
+    let mut played = Played::new();
+    let key = played.open(b"x");
+    played.takes(&headers(0, 1, OK));
+    for frames in [&[1, 2, 3, 5000, 4, 5][..], &[6], &[5000, 7, 8]] {
+        let mut sent = Vec::new();
+        for (at, len) in (0..).zip(frames) {
+            let piece = vec![at; *len];
+            played.takes(&data(0, 1, &piece));
+            sent.extend(piece);
+        }
+        let context = Context::from_waker(Waker::noop());
+        drop(played.session.poll_head(key, &context));
+        let mut got = Vec::new();
+        let mut pieces = 0;
+        while let Poll::Ready(Next::Data(piece)) = played.session.poll_next(key, &context) {
+            got.extend(piece);
+            pieces += 1;
+        }
+        assert!(got == sent);
+        assert!(pieces <= 4 && pieces <= frames.len(), "{pieces}");
+    }
+}
