@@ -1,9 +1,9 @@
 //! The connections of one worker to the application: which one a call takes, and when another is
 //! made.
 //!
-//! Calls that may last long have connections of their own: a slow reader of a stream must never
-//! hold up a unary call. Connecting is shared: however many calls wait, one attempt is made, and
-//! when it fails all of them are told at once.
+//! Calls that may last long have connections of their own, and so have those that stream to the
+//! application: many streams must never leave a unary call without a place. Connecting is shared:
+//! however many calls wait, one attempt is made, and when it fails all of them are told at once.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
