@@ -222,7 +222,11 @@ fn request_body(types: &mut Types<'_>, subject: Subject<'_>, form: Form) -> Opti
         Object::new()
             .maybe("description", description)
             .with("content", content)
-            .maybe("required", required.then_some(true)),
+            // A stream of nothing is one, too.
+            .maybe(
+                "required",
+                (required && !method.kind.client_streams()).then_some(true),
+            ),
     )
 }
 
