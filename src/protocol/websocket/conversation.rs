@@ -230,3 +230,81 @@ impl<S> std::fmt::Debug for Conversation<S> {
         f.debug_struct("Conversation").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::call::record::{CallRecord, Sink};
+    use crate::call::{Body, Peer};
+
+    /// Never has anything to say.
+    struct Silent;
+
+    impl Speak for Silent {
+        fn poll_say(&mut self, _: &mut Context<'_>) -> Poll<Say> {
+            Poll::Pending
+        }
+
+        fn fail(&mut self, fault: &Fault) -> Say {
+            Say::Close {
+                last: None,
+                code: 4000,
+                reason: fault.message().to_owned(),
+            }
+        }
+    }
+
+    struct Forget;
+
+    impl Sink for Forget {
+        fn finished(&self, _: &CallRecord) {}
+    }
+
+    /// A client that says nothing and does not leave.
+    struct Quiet;
+
+    impl http_body::Body for Quiet {
+        type Data = Bytes;
+        type Error = Fault;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(flavor = "local", start_paused = true)]
+    async fn s7_a_gateway_that_goes_away_says_so() {
+        let at = ([127, 0, 0, 1], 1).into();
+        let (head, ()) = http::Request::new(()).into_parts();
+        let now = Instant::now();
+        let record = CallRecord::new(now.into_std(), Rc::new(Peer::new(at, at, false)), &head);
+        let record = Record::new(record, Arc::new(Forget));
+        let drain = Drain::new();
+        let talk = Talk::new(Body::raw(Quiet), 1024);
+        let period = Duration::from_secs(3600);
+        let body = Conversation::new(talk, Silent, record.clone(), &drain, period);
+        let mut body = Body::raw(body);
+        let mut next = async || {
+            let frame =
+                poll_fn(|context| http_body::Body::poll_frame(Pin::new(&mut body), context));
+            frame.await.map(|frame| frame.unwrap().into_data().unwrap())
+        };
+        let waiting = tokio::time::timeout(Duration::from_secs(60), next());
+        assert!(waiting.await.is_err(), "nobody drains yet");
+        drain.start();
+        let goodbye = next().await.unwrap();
+        assert_eq!(goodbye, websocket::close(1001, "the gateway is going away"));
+        // The client does not answer, and is not waited for longer than a goodbye takes.
+        let before = Instant::now();
+        assert!(next().await.is_none());
+        assert_eq!(before.elapsed(), GOODBYE);
+        assert_eq!(record.note().reason, Some("DRAINING"));
+    }
+}
