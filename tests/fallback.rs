@@ -4,7 +4,9 @@
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a failing test may panic"
+    clippy::disallowed_methods,
+    clippy::large_futures,
+    reason = "a failing test may panic, and its server ends with its runtime"
 )]
 
 mod support;
