@@ -70,7 +70,8 @@ pub(super) async fn serve(context: Rc<Context>, accepted: Accepted) {
     };
     let farewell = match protocol {
         Protocol::Http1 => http1::serve(&context, opened).await,
-        Protocol::Http2 => http2::serve(&context, opened).await,
+        // Its state is large, and most connections have no use for room for it.
+        Protocol::Http2 => Box::pin(http2::serve(&context, opened)).await,
     };
     // All is sent; nobody has to wait for a client that does not hang up.
     drop(in_flight);
