@@ -10,10 +10,12 @@ use super::settings::{
     UpstreamSettings,
 };
 use super::tree::{Source, Tree};
-use super::values::{HeaderName, Period, PeriodOrOff, Selector, UpstreamUrl};
+use super::values::{FieldName, HeaderName, Period, PeriodOrOff, Selector, UpstreamUrl};
 use super::{Config, Rules, Sources, Telemetry, machine};
 use crate::protocol::cors::{self, Origins};
-use crate::schema::policy::{Limits, Policies, Policy, RestOptions, Timeouts};
+use crate::schema::policy::{
+    BoundHeader, HeaderSource, Limits, Policies, Policy, RestOptions, Timeouts,
+};
 use crate::schema::problem::Problem;
 use crate::serve;
 use crate::telemetry::log::Format;
@@ -53,7 +55,7 @@ pub(super) fn resolve(
             conflicts: settings.rest.conflicts.into(),
             allow_unknown_methods: settings.schema.unknown_methods.into(),
         },
-        policies: policies(&settings),
+        policies: policies(&settings, &tree),
         selected: selected(&settings, &tree),
         upstream: upstream(settings.upstreams.values().next()),
         fallback: settings.rest.fallback.as_ref().map(|fallback| {
@@ -206,7 +208,7 @@ fn connections_in(memory: Option<u64>) -> usize {
 
 // === Policies ===
 
-fn policies(settings: &Settings) -> Policies {
+fn policies(settings: &Settings, tree: &Tree) -> Policies {
     let default = default_policy(settings);
     let exceptions = settings.routes.keys().map(|selector| {
         // From the widest to the selector itself: the more specific one wins, key by key.
@@ -218,7 +220,9 @@ fn policies(settings: &Settings) -> Policies {
         covering.sort_by_key(|(wide, _)| wide.as_str().len());
         let policy = covering
             .iter()
-            .fold(default.clone(), |policy, (_, route)| except(&policy, route));
+            .fold(default.clone(), |policy, (wide, route)| {
+                except(&policy, route, headers(wide, route, tree))
+            });
         (selector.as_str().into(), Arc::new(policy))
     });
     Policies {
@@ -266,8 +270,12 @@ fn default_policy(settings: &Settings) -> Policy {
 }
 
 /// A policy with the exceptions of a route.
-fn except(base: &Policy, route: &RouteSettings) -> Policy {
+fn except(base: &Policy, route: &RouteSettings, bound: Vec<BoundHeader>) -> Policy {
     let limits = &route.limits;
+    let mut rest = route.rest.onto(&base.rest);
+    let said_again = |wide: &BoundHeader| bound.iter().any(|own| own.source == wide.source);
+    rest.bound_headers.retain(|wide| !said_again(wide));
+    rest.bound_headers.extend(bound);
     Policy {
         timeouts: Timeouts {
             body_idle: limits
@@ -280,8 +288,27 @@ fn except(base: &Policy, route: &RouteSettings) -> Policy {
         },
         limits: limits.sizes_onto(base.limits),
         json: route.json.onto(base.json),
-        rest: Arc::new(route.rest.onto(&base.rest)),
+        rest: Arc::new(rest),
     }
+}
+
+/// The headers and cookies that a route binds itself (B14).
+fn headers(selector: &Selector, route: &RouteSettings, tree: &Tree) -> Vec<BoundHeader> {
+    let bound = |source: HeaderSource, key: &str, name: &str, field: &FieldName| BoundHeader {
+        source,
+        field: field.0.clone(),
+        selector: selector.as_str().into(),
+        place: tree.value_place(&["routes", selector.as_str(), key, name]),
+    };
+    let headers = route.bind_headers.iter().map(|(name, field)| {
+        let source = HeaderSource::Header(name.0.clone());
+        bound(source, "bind_headers", &name.0, field)
+    });
+    let cookies = route.bind_cookies.iter().map(|(name, field)| {
+        let source = HeaderSource::Cookie(name.0.clone());
+        bound(source, "bind_cookies", &name.0, field)
+    });
+    headers.chain(cookies).collect()
 }
 
 /// The deadlines of a route (M4): its `timeout` is used when the client gives none and caps what

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::route::template::Template;
 use crate::schema::MethodId;
 use crate::schema::plan::MessageId;
+use crate::schema::policy::HeaderSource;
 use crate::schema::problem::Location;
 
 /// One HTTP rule (or one additional binding) of one method.
@@ -20,6 +21,10 @@ pub struct Binding {
     pub variables: Vec<FieldPath>,
     /// Where the request body goes.
     pub body: BodyTarget,
+    /// What headers and cookies are bound to (B14).
+    pub headers: Vec<HeaderBinding>,
+    /// The field mask that is filled from the keys of the body, unless the client gives it (B11).
+    pub update_mask: Option<FieldStep>,
     /// The type of the body where it is one message: what forms and protobuf can fill.
     pub body_message: Option<MessageId>,
     /// The field of the response that is the answer's body, as (message, field number).
@@ -43,6 +48,15 @@ pub enum BodyTarget {
     Whole,
     /// `body: "field"`: the body is one field of the message.
     Field(FieldStep),
+}
+
+/// A header or cookie that goes to a field.
+#[derive(Clone, Debug)]
+pub struct HeaderBinding {
+    /// Where the value comes from.
+    pub source: HeaderSource,
+    /// The field it goes to.
+    pub path: FieldPath,
 }
 
 /// Declared how.

@@ -7,8 +7,9 @@
 use super::binding::{Binding, BodyTarget, FieldPath, FieldStep, Origin};
 use super::descriptor::{HttpPattern, HttpRule};
 use super::field_path::{self, FieldError};
+use super::header_binding;
 use super::name;
-use super::plan::{Cardinality, MessageId, Tables};
+use super::plan::{Cardinality, Field, MessageId, Tables, WellKnown};
 use super::problem::{Location, Problem};
 use super::{Method, MethodId};
 use crate::route::template::Template;
@@ -127,8 +128,13 @@ impl<'a> Binder<'a> {
             BodyTarget::Whole => Some(input),
             BodyTarget::Field(step) => self.single_message(*step),
         };
+        let update_mask = (http_method == "PATCH")
+            .then(|| self.update_mask(&body, body_message, &variables))
+            .flatten();
         Some(Binding {
             method: self.subject.id,
+            headers: header_binding::resolve(self.subject.tables, self.subject.method),
+            update_mask,
             http_method: http_method.into(),
             template: template?,
             variables,
@@ -250,6 +256,36 @@ impl<'a> Binder<'a> {
             return None;
         }
         self.top_level("response_body", self.subject.method.output, field)
+    }
+
+    /// The only field mask beside the body, if there is one and it is to be inferred (B11).
+    fn update_mask(
+        &self,
+        body: &BodyTarget,
+        body_message: Option<MessageId>,
+        variables: &[FieldPath],
+    ) -> Option<FieldStep> {
+        let Subject { tables, method, .. } = self.subject;
+        let BodyTarget::Field(body) = body else {
+            return None;
+        };
+        let has_fields = tables.message(body_message?).well_known.is_none();
+        if !method.policy.rest.infer_update_mask || !has_fields {
+            return None;
+        }
+        let is_mask = |field: &&Field| {
+            let message = field.kind.message().map(|id| tables.message(id));
+            message.is_some_and(|message| message.well_known == Some(WellKnown::FieldMask))
+        };
+        let mut masks = tables.message(method.input).fields.iter().filter(is_mask);
+        let mask = masks.next().filter(|_| masks.next().is_none())?;
+        let step = FieldStep {
+            message: method.input,
+            number: mask.number,
+        };
+        let in_path = variables.iter().any(|path| *path.steps == [step]);
+        let fits = mask.cardinality == Cardinality::Singular && step != *body && !in_path;
+        fits.then_some(step)
     }
 
     /// The type of a field that is one message.

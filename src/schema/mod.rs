@@ -13,6 +13,7 @@ pub mod descriptor;
 pub mod features;
 mod field_path;
 pub mod files;
+mod header_binding;
 mod http_rule;
 mod load;
 mod method;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::route::path::Unescape;
+use crate::schema::problem::Location;
 use crate::wire::compress::Encoding;
 
 /// Everything that configuration decides about the calls of one method.
@@ -133,6 +134,10 @@ pub struct RestOptions {
     pub ignore_trailing_slash: bool,
     /// `rest.method_override` (B12): whether a POST may say that it is another method.
     pub method_override: bool,
+    /// `rest.update_mask: infer` (B11).
+    pub infer_update_mask: bool,
+    /// `routes.*.bind_headers` and `bind_cookies` (B14).
+    pub bound_headers: Vec<BoundHeader>,
     /// `rest.unknown_query: ignore` (B7).
     pub ignore_unknown_query: bool,
     /// `rest.docs` (D1): whether `/openapi.json` and `/docs` are served.
@@ -159,6 +164,37 @@ pub struct RestOptions {
     pub compression: Vec<Encoding>,
     /// `rest.compression_from` (M5): answers below this many bytes are sent as they are.
     pub compression_from: usize,
+}
+
+/// One entry of `routes.*.bind_headers` or `bind_cookies` (B14).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundHeader {
+    /// Where the value comes from.
+    pub source: HeaderSource,
+    /// The field it goes to, by names with dots between.
+    pub field: Box<str>,
+    /// The selector that says so, and where.
+    pub selector: Box<str>,
+    /// Where it stands in the configuration.
+    pub place: Option<Location>,
+}
+
+/// Where in the head of a request a value stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HeaderSource {
+    /// The header of this lower-case name.
+    Header(Box<str>),
+    /// The cookie of this name.
+    Cookie(Box<str>),
+}
+
+impl std::fmt::Display for HeaderSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header `{name}`"),
+            Self::Cookie(name) => write!(f, "cookie `{name}`"),
+        }
+    }
 }
 
 /// `rest.errors` (E3).
@@ -231,6 +267,8 @@ impl Default for RestOptions {
             unescape: Unescape::Spec,
             ignore_trailing_slash: false,
             method_override: false,
+            infer_update_mask: true,
+            bound_headers: Vec::new(),
             ignore_unknown_query: false,
             docs: true,
             ignored_query: Vec::new(),

@@ -4,6 +4,7 @@
 use super::binding::Origin;
 use super::compile::{AutoMapping, Input, RulesMode};
 use super::descriptor::HttpRule;
+use super::header_binding;
 use super::http_rule::{self, Subject};
 use super::method::{Said, Stated};
 use super::plan::Tables;
@@ -61,6 +62,7 @@ pub(super) fn route(
         add(&held, tables, &methods, &mut routing, problems);
     }
     routing.report(&methods, problems);
+    header_binding::report(tables, &methods, problems);
     (methods, routing)
 }
 

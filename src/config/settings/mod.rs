@@ -31,6 +31,7 @@ pub use limits::{LimitSettings, RouteLimitSettings};
 pub use rest::{
     Auto, Compression, Conflicts, Docs, ErrorShape, HeaderSettings, RestSettings,
     RouteRestSettings, RulesMode, SseId, StreamShape, TrailingSlash, Unescape, UnknownQuery,
+    UpdateMask,
 };
 pub use routes::RouteSettings;
 pub use schema::{Reflection, SchemaSettings, UnknownMethods};

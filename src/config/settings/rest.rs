@@ -57,6 +57,10 @@ pub struct RouteRestSettings {
     /// Which escapes are undone in a variable of several path segments.
     pub unescape: Option<Unescape>,
 
+    /// The field mask of a PATCH that the client does not give: where the body is one field of
+    /// the request, and beside it there is exactly one `google.protobuf.FieldMask`.
+    pub update_mask: Option<UpdateMask>,
+
     /// Query parameters that no field has.
     pub unknown_query: Option<UnknownQuery>,
 
@@ -174,6 +178,17 @@ choice! {
 }
 
 choice! {
+    /// `rest.update_mask`.
+    UpdateMask: bool {
+        /// It is filled with the keys of the JSON body, down into messages but not into lists, maps
+        /// and well-known types. `null` and `{}` count, what the path says does not.
+        Infer => true,
+        /// It stays empty.
+        Off => false,
+    }
+}
+
+choice! {
     /// `rest.unknown_query`.
     UnknownQuery: bool {
         /// The request is refused with 400, which names the parameter and the nearest field.
@@ -239,6 +254,8 @@ impl RouteRestSettings {
         let ignored = |patterns: &Vec<QueryPattern>| patterns.iter().map(|p| p.0.clone()).collect();
         policy::RestOptions {
             unescape: self.unescape.map_or(base.unescape, Into::into),
+            infer_update_mask: self.update_mask.map_or(base.infer_update_mask, Into::into),
+            bound_headers: base.bound_headers.clone(),
             ignore_unknown_query: self
                 .unknown_query
                 .map_or(base.ignore_unknown_query, Into::into),

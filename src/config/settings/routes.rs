@@ -1,12 +1,14 @@
 //! `routes`: exceptions for methods, services and packages.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::json::JsonSettings;
 use super::limits::RouteLimitSettings;
 use super::rest::RouteRestSettings;
-use crate::config::values::PeriodOrOff;
+use crate::config::values::{CookieName, FieldName, HeaderName, PeriodOrOff};
 
 /// What is different for the methods of one selector. What is not given is as for everybody.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -18,6 +20,20 @@ pub struct RouteSettings {
 
     /// The longest deadline that a client can ask for.
     pub max_timeout: Option<PeriodOrOff>,
+
+    /// Headers of requests that go to a field, as `x-tenant: tenant_id` or `x-user: caller.name`.
+    ///
+    /// The field is one that a path could bind: a single value, of the request or of a message in
+    /// it. The header is read like a path variable. Path, query and body may say the same of the
+    /// field; another value is refused with 400, and so is a header that comes twice with different
+    /// values. A selector of several methods counts for those that have the field.
+    #[schemars(extend("propertyNames" = {"format": "sidegate-header"}))]
+    pub bind_headers: BTreeMap<HeaderName, FieldName>,
+
+    /// Cookies of requests that go to a field, as headers do. Of two cookies of one name the first
+    /// counts.
+    #[schemars(extend("propertyNames" = {"format": "sidegate-cookie"}))]
+    pub bind_cookies: BTreeMap<CookieName, FieldName>,
 
     /// The JSON form, as `json` has it.
     pub json: JsonSettings,

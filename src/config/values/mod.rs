@@ -26,7 +26,7 @@ pub use amount::{Count, Period, PeriodOrOff, PeriodOrZero, Size};
 pub use network::Network;
 pub use origin::OriginPattern;
 pub use selector::Selector;
-pub use token::{HeaderName, MetadataPrefix, QueryPattern};
+pub use token::{CookieName, FieldName, HeaderName, MetadataPrefix, QueryPattern};
 pub use upstream_url::UpstreamUrl;
 
 /// A value that is written as text of a certain form.
@@ -59,7 +59,9 @@ struct Kind {
 }
 
 const KINDS: &[Kind] = &[
+    kind::<CookieName>(),
     kind::<Count>(),
+    kind::<FieldName>(),
     kind::<HeaderName>(),
     kind::<Listen>(),
     kind::<ListenOrOff>(),
@@ -131,6 +133,8 @@ macro_rules! as_string {
 
 as_string!(
     Count,
+    CookieName,
+    FieldName,
     HeaderName,
     Listen,
     ListenOrOff,

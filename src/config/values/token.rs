@@ -1,12 +1,21 @@
-//! Names that come from requests: [`HeaderName`], [`MetadataPrefix`] and [`QueryPattern`].
+//! Names in requests: [`HeaderName`], [`CookieName`], [`MetadataPrefix`], [`QueryPattern`] and
+//! [`FieldName`].
 
 use std::fmt;
 
 use super::{Refused, Typed};
 
 /// A name of a header, lower-case.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HeaderName(pub Box<str>);
+
+/// A name of a cookie.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CookieName(pub Box<str>);
+
+/// A field of a message, or of a message in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldName(pub Box<str>);
 
 /// What is put before the names of metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +41,44 @@ impl Typed for HeaderName {
 }
 
 impl fmt::Display for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Typed for CookieName {
+    const FORMAT: &'static str = "sidegate-cookie";
+    const EXPECTED: &'static str = "the name of a cookie such as `session`";
+
+    fn read(text: &str) -> Result<Self, Refused> {
+        if is_token(text) {
+            return Ok(Self(text.into()));
+        }
+        Err(Refused::Form)
+    }
+}
+
+impl fmt::Display for CookieName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Typed for FieldName {
+    const FORMAT: &'static str = "sidegate-field";
+    const EXPECTED: &'static str = "a field of the request such as `tenant_id` or `caller.name`";
+
+    fn read(text: &str) -> Result<Self, Refused> {
+        let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let is_name = |name: &str| !name.is_empty() && name.bytes().all(is_word);
+        if text.len() <= LONGEST && text.split('.').all(is_name) {
+            return Ok(Self(text.into()));
+        }
+        Err(Refused::Form)
+    }
+}
+
+impl fmt::Display for FieldName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

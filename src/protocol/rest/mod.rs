@@ -4,6 +4,7 @@
 //! transcoded only when the call is admitted (invariant 11).
 
 mod answer;
+mod bound_headers;
 mod docs;
 mod error;
 mod framing;
@@ -331,12 +332,13 @@ fn bind_target(
         .template
         .captures(uri.path(), &found.spans)
         .collect();
+    let headers = bound_headers::given(binding, &incoming.head.headers)?;
     bind(&bind::Input {
         tables: &schema.tables,
         message: schema.method(binding.method).input,
         binding,
         captures: &captures,
-        headers: &[],
+        headers: &headers,
         query: uri.query(),
         rest: &policy.rest,
         json: &policy.json,

@@ -72,7 +72,14 @@ impl Reader {
             }
             // Nothing is nothing in every form (B10).
             _ if body.is_empty() => return self.message(&self.bound, b""),
-            Form::Json => return self.message(&self.bound, &body),
+            Form::Json => {
+                if self.binding().update_mask.is_some() {
+                    let mut bound = std::mem::take(&mut self.bound);
+                    bound.infer_update_mask(&self.input(), &body);
+                    self.bound = bound;
+                }
+                return self.message(&self.bound, &body);
+            }
             Form::Protobuf => return self.protobuf(&body),
             Form::Urlencoded => bind::Form::Urlencoded(&body),
             Form::Multipart(boundary) => bind::Form::Multipart {
@@ -81,8 +88,14 @@ impl Reader {
             },
         };
         let bound = std::mem::take(&mut self.bound);
+        let bound = bind::form(&self.input(), bound, form).map_err(Fault::violations)?;
+        self.message(&bound, b"")
+    }
+
+    /// Where the body goes.
+    fn input(&self) -> bind::Input<'_> {
         let binding = self.binding();
-        let input = bind::Input {
+        bind::Input {
             tables: &self.schema.tables,
             message: self.schema.method(binding.method).input,
             binding,
@@ -91,9 +104,7 @@ impl Reader {
             query: None,
             rest: &self.policy.rest,
             json: &self.policy.json,
-        };
-        let bound = bind::form(&input, bound, form).map_err(Fault::violations)?;
-        self.message(&bound, b"")
+        }
     }
 
     fn request<'r>(&'r self, bound: &'r Bound) -> json_to_wire::Request<'r> {

@@ -14,12 +14,13 @@ mod part;
 mod system;
 mod text;
 mod tree;
+mod update_mask;
 
 use std::borrow::Cow;
 
 use super::{Violation, names};
 use crate::route::path::{decode_capture, decode_query};
-use crate::schema::binding::{Binding, BodyTarget, FieldPath};
+use crate::schema::binding::{Binding, BodyTarget, FieldPath, HeaderBinding};
 use crate::schema::plan::{MessageId, Tables};
 use crate::schema::policy::{JsonOptions, RestOptions};
 pub use form::{Form, form};
@@ -45,7 +46,7 @@ pub struct Input<'a> {
     /// The raw text of each variable of its template, in order.
     pub captures: &'a [&'a str],
     /// What headers and cookies say, and the field that each is bound to (B14).
-    pub headers: &'a [(&'a FieldPath, Cow<'a, str>)],
+    pub headers: &'a [(&'a HeaderBinding, Cow<'a, str>)],
     /// The raw query, without the question mark.
     pub query: Option<&'a str>,
     /// How paths and queries are read.
@@ -89,9 +90,10 @@ pub fn bind(input: &Input<'_>) -> Result<Bound, Vec<Violation>> {
             binder.complain(&path.text, complaint);
         }
     }
-    for (path, text) in input.headers {
-        if let Err(complaint) = binder.variable(path, text, tree::From::Header) {
-            binder.complain(&path.text, complaint);
+    for (header, text) in input.headers {
+        if let Err(complaint) = binder.variable(&header.path, text, tree::From::Header) {
+            let complaint = format!("{complaint} ({})", header.source);
+            binder.complain(&header.path.text, complaint);
         }
     }
     if let Some(query) = input.query {

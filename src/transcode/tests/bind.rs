@@ -28,6 +28,8 @@ fn rule(template: &str, body: &str) -> Binding {
             field => BodyTarget::Field(step("Request", field)),
         },
         body_message: None,
+        headers: Vec::new(),
+        update_mask: None,
         response_body: None,
         raw_request: false,
         raw_response: false,
