@@ -146,14 +146,11 @@ async fn file(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let own;
-    let upstream = match shared {
-        Some(shared) => shared,
-        None => {
-            own = run::application(&file);
-            &own
-        }
+    let own = match shared {
+        Some(_) => None,
+        None => Some(run::application(&file)),
     };
+    let upstream = shared.or(own.as_ref()).expect("one or the other is there");
     let start = Start {
         name,
         file: &file,

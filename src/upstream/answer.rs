@@ -73,7 +73,7 @@ pub(super) async fn of_unary(answer: Answer, mut rest: Rest) -> Result<Reply, Fa
     }
     let early = early_status(&mut metadata);
     let trailers = trailers
-        .or(early.filter(|_| data.is_empty()))
+        .or_else(|| early.filter(|_| data.is_empty()))
         .filter(|trailers| trailers.contains_key(GRPC_STATUS))
         .ok_or_else(|| fault::no_status(Code::Internal))?;
     Ok(Reply {

@@ -290,8 +290,7 @@ impl State {
 
     /// Whether nobody wants the body and nobody reads it.
     fn is_over(&self, most: usize) -> bool {
-        !self.holder.has.is_some()
-            && (self.broken || self.unwanted > most || self.interim.is_some())
+        self.holder.has.is_none() && (self.broken || self.unwanted > most || self.interim.is_some())
     }
 
     /// Ready when the body is read to its end or broken, if nobody has it.

@@ -199,7 +199,10 @@ mod tests {
 
     use super::*;
 
-    fn read(body: &str) -> Result<Vec<(String, Option<String>, String)>, &'static str> {
+    /// Its name, the name of its file, and what it holds.
+    type Told = (String, Option<String>, String);
+
+    fn read(body: &str) -> Result<Vec<Told>, &'static str> {
         let text = body.replace('\n', "\r\n");
         let parts = parts(text.as_bytes(), "b")?;
         let told = parts.into_iter().map(|part| {
