@@ -76,7 +76,7 @@ fn events(chunks: std::slice::Chunks<'_, u8>) -> (Vec<Event>, Option<Violation>)
             match decoder.advance(chunk) {
                 Ok((event, used)) => {
                     found.extend(event);
-                    chunk = &chunk[used..];
+                    chunk = chunk.get(used..).unwrap_or_default();
                 }
                 Err(violation) => return (found, Some(violation)),
             }

@@ -270,6 +270,10 @@ impl Connection {
         }
         let asked = self.asked;
         let plan = answer::plan(&head, &body, asked);
+        if plan.0 == Coding::Nothing || body.is_there() {
+            // Whoever still has the request's body will not have read it when this is out.
+            self.input.take_back();
+        }
         let wants_close = head.headers.get(CONNECTION).map(HeaderValue::as_bytes);
         self.last |= !asked.keep_alive
             || plan.0 == Coding::UntilClose

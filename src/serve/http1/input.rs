@@ -250,11 +250,14 @@ impl Input {
     /// Ready when the body of the last request is read; whether that was possible.
     pub(super) fn poll_rest(&self, context: &mut Context<'_>, most: usize) -> Poll<bool> {
         let mut state = self.0.borrow_mut();
+        if !state.is_over(most) && state.poll_unwanted(context, most).is_ready() {
+            return Poll::Ready(!state.broken && state.body.is_done());
+        }
+        // Nothing wakes a connection that does not go on reading.
         if state.is_over(most) {
             return Poll::Ready(false);
         }
-        ready!(state.poll_unwanted(context, most));
-        Poll::Ready(!state.broken && state.body.is_done())
+        Poll::Pending
     }
 
     /// Sends what was begun of an interim answer.
