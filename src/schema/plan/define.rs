@@ -121,6 +121,10 @@ impl Pass<'_> {
     }
 
     fn message(&mut self, scope: &str, proto: &view::Message<'_>, outer: Features) {
+        // What is not a name was told; joined to its scope it may be the name of something else.
+        if !name::is_identifier(proto.name) {
+            return;
+        }
         let full = name::join(scope, proto.name);
         let Some(id) = self.own_message(&full) else {
             return;
@@ -253,6 +257,9 @@ impl Pass<'_> {
     }
 
     fn enumeration(&mut self, scope: &str, proto: &view::Enum<'_>, outer: Features) {
+        if !name::is_identifier(proto.name) {
+            return;
+        }
         let full = name::join(scope, proto.name);
         let declared = &mut self.definitions.declared;
         let Some(TypeId::Enum(id)) = declared.resolver.find(&full) else {

@@ -4,9 +4,9 @@
 //! next one. Bodies of both directions are taken as fast as the other side takes them. A 101
 //! makes the connection a tunnel.
 //!
-//! - [`connection`] is one connection and who drives it;
-//! - [`answer`] is the body of an answer, which gives its connection back;
-//! - [`tunnel`] is what becomes of a connection after a 101.
+//! - `connection` is one connection and who drives it;
+//! - `answer` is the body of an answer, which gives its connection back;
+//! - `tunnel` is what becomes of a connection after a 101.
 
 mod answer;
 mod connection;
