@@ -87,25 +87,25 @@ fn scenarios() -> Outcome<Vec<Scenario>> {
     let streamed = grpc("/bench.Shelf/WatchBooks", &list)?;
     let new_item = messages::new_item();
     let rows = [
-        ("small GET", get("/v1/books/7"), 1000, 1, (65_000, 34)),
-        ("2 KB GET", get("/v1/items/17"), 500, 1, (94_000, 34)),
+        ("small GET", get("/v1/books/7"), 1000, 1, (55_000, 36)),
+        ("2 KB GET", get("/v1/items/17"), 500, 1, (85_000, 37)),
         (
             "700 B POST",
             post("/v1/items", &new_item),
             500,
             1,
-            (84_000, 34),
+            (68_000, 34),
         ),
-        ("41 KB list", get("/v1/items"), 100, 1, (665_000, 34)),
+        ("41 KB list", get("/v1/items"), 100, 1, (640_000, 37)),
         (
             "REST stream, a message",
             get("/v1/books:watch?page_size=1000"),
             10,
             STREAM,
-            (5_500, 4),
+            (3_300, 1),
         ),
-        ("gRPC unary", passed, 1000, 1, (87_000, 32)),
-        ("gRPC stream, a message", streamed, 10, STREAM, (400, 1)),
+        ("gRPC unary", passed, 1000, 1, (77_000, 32)),
+        ("gRPC stream, a message", streamed, 10, STREAM, (205, 1)),
     ];
     Ok(rows
         .into_iter()
