@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use super::names;
 use super::proto::{Malformed, Raw, Reader, WireType, put_len_field, put_tag, put_varint};
+use crate::schema::binding::FieldStep;
 use crate::schema::plan::{Cardinality, Field, Message, MessageId, Tables};
 
 /// Masks are no deeper than messages are read.
@@ -28,19 +29,40 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// Reads what is wanted of a message. `None` wants everything; an error says what is wrong.
-    pub fn parse(tables: &Tables, message: MessageId, text: &str) -> Result<Option<Self>, String> {
+    /// Reads what is wanted of an answer: of a message, or of the one field of it that is the body.
+    /// `None` wants everything; an error says what is wrong.
+    pub fn parse(
+        tables: &Tables,
+        message: MessageId,
+        selection: Option<FieldStep>,
+        text: &str,
+    ) -> Result<Option<Self>, String> {
         if text.trim().is_empty() {
             return Ok(None);
         }
+        let inside = match selection {
+            Some(step) => {
+                let field = tables.message(step.message).by_number(step.number);
+                field.and_then(|field| below(field))
+            }
+            None => Some(message),
+        };
         let mut mask = Self::default();
         let mut parser = Parser { tables, rest: text };
-        parser.list(&mut mask, Some(message), 0)?;
-        if parser.rest.is_empty() {
-            Ok((!mask.all).then_some(mask))
-        } else {
-            Err("a bracket is closed that was not opened".to_owned())
+        parser.list(&mut mask, inside, 0)?;
+        if !parser.rest.is_empty() {
+            return Err("a bracket is closed that was not opened".to_owned());
         }
+        if mask.all {
+            return Ok(None);
+        }
+        Ok(Some(match selection {
+            Some(step) => Self {
+                all: false,
+                fields: BTreeMap::from([(step.number, mask)]),
+            },
+            None => mask,
+        }))
     }
 
     /// Appends what is wanted of an encoded message to `out`.
@@ -90,6 +112,28 @@ impl Mask {
     }
 }
 
+/// The bytes of a field that is a message, all its pieces merged.
+pub fn field_of(wire: &[u8], number: u32) -> Result<Vec<u8>, WireMalformed> {
+    let mut found = Vec::new();
+    let mut reader = Reader::new(wire);
+    while !reader.is_empty() {
+        let (own, wire_type) = reader.tag().map_err(WireMalformed)?;
+        let value = reader.value(own, wire_type).map_err(WireMalformed)?;
+        if let (true, Raw::Len(content) | Raw::Group(content)) = (own == number, value) {
+            found.extend_from_slice(content);
+        }
+    }
+    Ok(found)
+}
+
+/// The message below a field that a path may lead into. Below a map the keys are data.
+fn below(field: &Field) -> Option<MessageId> {
+    match field.cardinality {
+        Cardinality::Map => None,
+        Cardinality::Singular | Cardinality::Repeated => field.kind.message(),
+    }
+}
+
 /// A mask that is being read.
 struct Parser<'a> {
     tables: &'a Tables,
@@ -134,11 +178,7 @@ impl<'a> Parser<'a> {
             }
             let field = find(message, name)?;
             mask = mask.fields.entry(field.number).or_default();
-            // Below a map the keys are data, and no path leads there.
-            inside = match field.cardinality {
-                Cardinality::Map => None,
-                Cardinality::Singular | Cardinality::Repeated => field.kind.message(),
-            };
+            inside = below(field);
             if self.eat('(') {
                 self.list(mask, inside, depth)?;
                 if self.eat(')') {

@@ -13,7 +13,7 @@ use crate::call::{Fault, Record};
 use crate::protocol::Incoming;
 use crate::schema::Schema;
 use crate::schema::binding::{Binding, FieldStep};
-use crate::schema::plan::MessageId;
+use crate::schema::plan::{Cardinality, MessageId};
 use crate::schema::policy::{Enums, ErrorShape, JsonOptions, Policy};
 use crate::transcode::bind::{AltForm, System};
 use crate::transcode::mask::Mask;
@@ -111,13 +111,14 @@ impl Answer {
             }
             let complaint = match alt.form {
                 AltForm::Proto if streams => "a stream has no form as one protobuf message",
+                AltForm::Proto if !self.is_message() => "the answer of this method is no message",
                 AltForm::Media if !self.raw => "the answer of this method is no media",
                 _ => "",
             };
             if !complaint.is_empty() {
                 return Err(Fault::invalid("BAD_ALT", format!("alt: {complaint}")));
             }
-        } else if !streams && !self.raw {
+        } else if !streams && !self.raw && self.is_message() {
             self.asked.proto = media::prefers_protobuf(&head.headers);
         }
         match system.pretty_print {
@@ -127,13 +128,28 @@ impl Answer {
         }
         let header =
             lookup(&head.headers, "x-goog-fieldmask").and_then(|value| value.to_str().ok());
-        if let (Some(wanted), Some((message, _))) =
+        if let (Some(wanted), Some((message, selection))) =
             (system.fields.as_deref().or(header), self.output)
         {
-            self.mask = Mask::parse(&self.schema.tables, message, wanted)
+            self.mask = Mask::parse(&self.schema.tables, message, selection, wanted)
                 .map_err(|error| Fault::invalid("BAD_FIELDS", format!("fields: {error}")))?;
         }
         Ok(())
+    }
+
+    /// Whether the body is a message, whole or the one field of it that is the body.
+    fn is_message(&self) -> bool {
+        let Some((_, Some(step))) = self.output else {
+            return true;
+        };
+        let field = self
+            .schema
+            .tables
+            .message(step.message)
+            .by_number(step.number);
+        field.is_some_and(|field| {
+            field.cardinality == Cardinality::Singular && field.kind.message().is_some()
+        })
     }
 }
 

@@ -14,6 +14,7 @@ use super::{error, headers, raw, size};
 use crate::call::{Blame, Body, Code, Fault, LocalFuture, Reply, Status};
 use crate::protocol::Respond;
 use crate::protocol::reader;
+use crate::transcode::mask::field_of;
 use crate::transcode::wire_to_json;
 
 /// Answers a call whose answer is one message.
@@ -172,7 +173,11 @@ fn content(answer: &Answer, message: &Bytes) -> Result<Response<Body>, Fault> {
     if !answer.asked.proto {
         return raw::whole(answer, message);
     }
-    let wanted = prune(answer, message)?.into_owned();
+    let wanted = prune(answer, message)?;
+    let wanted = match answer.output {
+        Some((_, Some(step))) => field_of(&wanted, step.number).map_err(bad_response)?,
+        _ => wanted.into_owned(),
+    };
     let mut response = json(HeaderMap::new(), wanted, answer.asked.head_only);
     let protobuf = HeaderValue::from_static("application/x-protobuf");
     response.headers_mut().insert(CONTENT_TYPE, protobuf);
