@@ -65,6 +65,7 @@ impl Told {
                 escape::string(&mut out, &self.status.message);
                 out.extend_from_slice(b",\"http_status\":");
                 escape::string(&mut out, reason_phrase(self.http));
+                self.write_details(&mut out);
                 out.push(b'}');
             }
         }
