@@ -43,7 +43,7 @@ impl Mask {
         let inside = match selection {
             Some(step) => {
                 let field = tables.message(step.message).by_number(step.number);
-                field.and_then(|field| below(field))
+                field.and_then(below)
             }
             None => Some(message),
         };
