@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
 use http::uri::Authority;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, Uri, header};
 use serde_json::json;
 
 use super::listen::Guarded;
@@ -77,7 +77,26 @@ pub(super) async fn this_host_only(
             "the admin pages answer to localhost and to this host's addresses, not to the Host of this request",
         );
     }
+    if !request.method().is_safe() && is_of_a_page_elsewhere(&request, ends) {
+        return refuse(
+            StatusCode::FORBIDDEN,
+            "PERMISSION_DENIED",
+            "nothing is changed here for a page of another origin",
+        );
+    }
     next.run(request).await
+}
+
+/// Whether a browser says that a page of another host has made it ask.
+fn is_of_a_page_elsewhere(request: &Request, ends: Ends) -> bool {
+    let mut origins = request.headers().get_all(header::ORIGIN).iter();
+    origins.any(|origin| {
+        let origin = origin
+            .to_str()
+            .ok()
+            .and_then(|origin| origin.parse::<Uri>().ok());
+        !origin.is_some_and(|origin| origin.host().is_some_and(|host| ends.is_named(host)))
+    })
 }
 
 /// Everything by which a request names its host; `None` when one is missing or makes no sense.

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
@@ -27,6 +27,7 @@ const INDEX: &str = "\
 /schema      services, methods and files; ?format=binpb for the descriptors
 /problems    what is wrong with the schema and the configuration
 /config      the configuration as it is in effect
+/drain       POST: not ready from now on, and clients are asked to go elsewhere
 ";
 
 /// The pages for this host.
@@ -37,6 +38,7 @@ pub(super) fn admin(views: Arc<Views>) -> Router {
         .route("/schema", get(schema))
         .route("/problems", get(problems))
         .route("/config", get(config))
+        .route("/drain", post(drain))
         .fallback(not_found)
         .with_state(views)
         .layer(middleware::from_fn(this_host_only))
@@ -108,6 +110,11 @@ async fn problems(State(views): State<Arc<Views>>) -> Response {
 
 async fn config(State(views): State<Arc<Views>>) -> Response {
     Json((views.config)()).into_response()
+}
+
+async fn drain(State(views): State<Arc<Views>>) -> Response {
+    views.drain.start();
+    Json(json!({ "draining": true, "in_flight": views.drain.count() })).into_response()
 }
 
 async fn not_found() -> Response {

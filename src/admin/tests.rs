@@ -119,7 +119,7 @@ fn probes_tell_whether_work_may_come() {
         assert_eq!(status, 503);
         assert_eq!(
             body,
-            json!({"ready": false, "waiting_for": ["listening", "schema", "app"]})
+            json!({"ready": false, "waiting_for": ["listening", "schema", "app", "health"]})
         );
     }
     let held = Condition::ALL.map(|condition| port.ready.hold(condition));
@@ -209,6 +209,34 @@ fn only_who_names_this_host_sees_the_admin_pages() {
     for page in ["/config", "/routes", "/schema", "/problems", "/"] {
         assert_eq!(get(port.ops, page).0, 404, "{page}");
     }
+}
+
+#[test]
+fn draining_is_asked_for_by_this_host_alone() {
+    let port = port();
+    let ask = |address, method: &str, more: &str| {
+        let head = format!(
+            "{method} /drain HTTP/1.1\r\nhost: {address}\r\n{more}content-length: 0\r\nconnection: close\r\n\r\n"
+        );
+        exchange(address, &head)
+    };
+    assert_eq!(ask(port.admin, "GET", "").0, 405);
+    assert_eq!(ask(port.ops, "POST", "").0, 404);
+    for origin in [
+        "http://evil.example",
+        "null",
+        "http://localhost.evil.example",
+    ] {
+        let origin = format!("origin: {origin}\r\n");
+        assert_eq!(ask(port.admin, "POST", &origin).0, 403, "{origin}");
+    }
+    assert!(!port.drain.is_draining());
+    let _call = port.drain.in_flight();
+    let (status, _, body) = ask(port.admin, "POST", "origin: http://localhost:9901\r\n");
+    assert_eq!(status, 200);
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body, json!({"draining": true, "in_flight": 1}));
+    assert!(port.drain.is_draining());
 }
 
 #[test]

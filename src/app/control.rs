@@ -5,15 +5,17 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use futures_util::future::Either;
 use tokio::sync::oneshot;
 
 use super::Addresses;
-use super::figures;
 use super::schemas::Schemas;
+use super::{figures, health};
 use crate::admin;
 use crate::life::drain::Drain;
 use crate::life::ready::{Condition, Ready};
 use crate::life::task;
+use crate::schema::Schema;
 use crate::serve::{self, Listener, MakeHandler, Workers};
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{self, Upstreams};
@@ -25,6 +27,8 @@ pub(super) struct Control {
     pub(super) serve: serve::Params,
     pub(super) make: MakeHandler,
     pub(super) upstream: upstream::Params,
+    /// What the app is asked about its health with, if it is.
+    pub(super) health: Option<Arc<Schema>>,
     pub(super) schemas: Schemas,
     pub(super) metrics: Arc<Metrics>,
     pub(super) ready: Ready,
@@ -96,17 +100,27 @@ impl Control {
         figures::connections(&self.metrics, Arc::clone(workers.stats()));
         let _listening = self.ready.hold(Condition::Listening);
         drop(started.send(Ok(())));
+        let _health = match self.health {
+            Some(own) => {
+                let following = health::follow(upstreams.clone(), own, self.ready.clone());
+                Either::Left(task::spawn_local("health of the app", following))
+            }
+            None => Either::Right(self.ready.hold(Condition::Health)),
+        };
         let _schema = task::spawn_local("schema", self.schemas.follow(upstreams, self.ready));
 
-        let mut patience = Duration::ZERO;
+        let mut patience = None;
         let stop = async {
             // An error means that nobody waits for the end of this any more.
-            patience = (&mut stopped).await.unwrap_or_default();
+            patience = (&mut stopped).await.ok();
         };
         // Draining alone does not end accepting: a client that has not heard of it yet is served.
         self.listener.run(&workers, stop).await;
         drain.start();
-        workers.stop(patience).await
+        match patience {
+            Some(patience) => workers.stop(patience).await,
+            None => false,
+        }
     }
 }
 
@@ -121,22 +135,23 @@ impl Running {
         &self.ready
     }
 
-    /// Asks clients to go elsewhere; new connections are still accepted.
-    pub fn drain(&self) {
-        self.drain.start();
+    /// How it is asked to send clients elsewhere; new connections are still accepted then.
+    pub fn drain(&self) -> &Drain {
+        &self.drain
     }
 
-    /// Stops accepting, lets what is in flight end within `patience`, and ends the rest; `true`
-    /// when nothing had to be cut off. Blocks.
+    /// Stops accepting, lets what is in flight end within `patience`, and ends the rest with a
+    /// status; `true` when nothing had to be. Blocks.
     pub fn shutdown(mut self, patience: Duration) -> bool {
-        self.stop(patience)
-    }
-
-    fn stop(&mut self, patience: Duration) -> bool {
         if let Some(stop) = self.stop.take() {
             // When nobody takes it the thread has ended already.
             let _ended = stop.send(patience);
         }
+        self.end()
+    }
+
+    fn end(&mut self) -> bool {
+        drop(self.stop.take());
         self.thread
             .take()
             .is_none_or(|thread| thread.join().unwrap_or(false))
@@ -145,6 +160,6 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.stop(Duration::ZERO);
+        self.end();
     }
 }

@@ -10,6 +10,8 @@
 
 mod control;
 mod figures;
+mod health;
+mod patience;
 mod schemas;
 pub mod signal;
 mod stack;
@@ -17,6 +19,7 @@ mod stack;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::admin;
@@ -163,6 +166,7 @@ impl Bound {
             serve: self.config.serve.clone(),
             make,
             upstream: self.config.upstream.clone(),
+            health: self.config.app_health.then(schemas::own),
             schemas: self.schemas,
             metrics,
             ready,
@@ -207,11 +211,12 @@ fn make_handler(shared: MakeWorker) -> MakeHandler {
         let door = FrontDoor::new(
             shared.protocol.clone(),
             Arc::clone(&shared.live),
-            stack::stack(upstreams, builtin),
+            stack::stack(upstreams, builtin, shared.protocol.drain.clone()),
             shared.telemetry.sink(),
         )
         .with_fallback(shared.fallback.clone().map(stack::fallback));
-        std::rc::Rc::new(move |peer, request| door.handle(peer, request))
+        let handler = Rc::new(move |peer, request| door.handle(peer, request));
+        patience::patient(handler, Arc::clone(&shared.live), shared.upstream.patience)
     })
 }
 

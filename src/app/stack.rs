@@ -8,18 +8,20 @@ use crate::call::{Call, Fallback, Fault, LocalFuture, Reply, Stack};
 use crate::layer::builtin::{self, Builtin};
 use crate::layer::deadline::Deadlines;
 use crate::layer::gather::Gather;
+use crate::life::drain::Drain;
 use crate::upstream::plain::Plain;
 use crate::upstream::{self, Upstreams};
 
 /// Puts the layers in front of one worker's connections to the app.
-pub(super) fn stack(upstreams: Upstreams, builtin: builtin::Params) -> Stack {
+pub(super) fn stack(upstreams: Upstreams, builtin: builtin::Params, drain: Drain) -> Stack {
     // Nearest the app: nothing is sent before the one message of a unary request is there and
     // sound, so that the app never hears of bad JSON.
     let service = Gather::new(upstreams);
     // Before gathering, because reflection is a stream that is answered as it comes.
     let service = Builtin::new(service, builtin);
-    // Outermost: the caller's deadline holds for everything, reading its request included.
-    let service = Deadlines::new(service);
+    // Outermost: the caller's deadline holds for everything, reading its request included, and so
+    // does the end of the process.
+    let service = Deadlines::new(service).ending_with(drain);
     Rc::new(move |call: Call| -> LocalFuture<Result<Reply, Fault>> {
         Box::pin(service.clone().call(call))
     })

@@ -110,6 +110,16 @@ impl Fault {
         )
     }
 
+    /// The gateway stops and waits no longer: UNAVAILABLE, 503.
+    pub fn stopping() -> Self {
+        Self::new(
+            Blame::Gateway,
+            Code::Unavailable,
+            "DRAINING",
+            "the gateway is going away",
+        )
+    }
+
     /// The client went away: CANCELLED, 499 in the log.
     pub fn client_gone() -> Self {
         Self::new(

@@ -6,11 +6,14 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::exit;
+use super::probe::Check;
 use crate::config::Input;
+use crate::config::values::{PeriodOrZero, Typed};
 
 /// What the user asks for.
 #[derive(Clone, Debug)]
@@ -42,8 +45,28 @@ pub enum Command {
     },
     /// Print the JSON Schema of sidegate.yaml
     ConfigSchema,
-    /// Ask a running gateway whether it is ready, at its admin address; exit 0 when it is
-    Probe,
+    /// Ask a running gateway whether it is ready, at its admin or ops address; exit 0 when it is
+    Probe {
+        /// What to ask
+        #[arg(value_name = "CHECK", default_value = "ready")]
+        check: Check,
+        /// How long to wait for the answer
+        #[arg(long, value_name = "TIME", default_value = "3s", value_parser = period)]
+        timeout: Duration,
+    },
+    /// Ask a running gateway to drain, at its admin address, and wait: what a preStop hook runs
+    Drain {
+        /// How long to wait afterwards, while new connections are still served
+        #[arg(long, value_name = "TIME", default_value = "0s", value_parser = period)]
+        wait: Duration,
+    },
+}
+
+/// A length of time, as the file has them.
+fn period(text: &str) -> Result<Duration, String> {
+    PeriodOrZero::read(text)
+        .map(|period| period.0)
+        .map_err(|_refused| format!("it must be {}", PeriodOrZero::EXPECTED))
 }
 
 /// How to print a table.
@@ -260,6 +283,36 @@ mod tests {
         assert_eq!(format("openapi"), DocumentFormat::Json);
         assert_eq!(format("openapi --format yaml"), DocumentFormat::Yaml);
         assert_eq!(parse("openapi --format xml").unwrap_err().code, 64);
+    }
+
+    #[test]
+    fn probes_and_drains_have_their_times() {
+        let seconds = Duration::from_secs;
+        for (line, check, timeout) in [
+            ("probe", Check::Ready, 3),
+            (
+                "probe live --timeout 1s --admin 127.0.0.1:1",
+                Check::Live,
+                1,
+            ),
+        ] {
+            let timeout = seconds(timeout);
+            assert_eq!(
+                parse(line).unwrap().command,
+                Command::Probe { check, timeout }
+            );
+        }
+        for (line, wait) in [("drain", 0), ("drain --wait 1m", 60)] {
+            let wait = seconds(wait);
+            assert_eq!(parse(line).unwrap().command, Command::Drain { wait });
+        }
+        let stop = parse("drain --wait soon").unwrap_err();
+        assert_eq!(stop.code, 64);
+        assert!(
+            stop.text.contains("a length of time such as `500ms`"),
+            "{}",
+            stop.text
+        );
     }
 
     #[test]

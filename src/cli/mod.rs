@@ -1,6 +1,8 @@
 //! The subcommands.
 
 pub mod args;
+mod client;
+pub mod drain;
 pub mod exit;
 pub mod probe;
 pub mod run;

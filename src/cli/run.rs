@@ -4,9 +4,12 @@
 //! the result.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Args, Command, DocumentFormat, TableFormat, exit, probe};
+use super::drain::drain;
+use super::probe::probe;
+use super::{Args, Command, DocumentFormat, TableFormat, exit};
 use crate::admin::routes_view::RoutesView;
 use crate::app::{self, Addresses, Gateway, Running, StartError};
 use crate::config::{self, Config};
@@ -16,14 +19,27 @@ use crate::telemetry::diagnostics;
 use crate::telemetry::log::AccessLog;
 use crate::telemetry::queue::{self, Queue};
 
-/// How long a probe waits for an answer.
-const PROBE_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a gateway may take to answer that it drains.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Does what `args` ask for; the exit code.
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    if args.command == Command::ConfigSchema {
-        writeln!(out, "{:#}", config::json_schema())?;
-        return Ok(exit::FINE);
+    match args.command {
+        Command::ConfigSchema => {
+            writeln!(out, "{:#}", config::json_schema())?;
+            return Ok(exit::FINE);
+        }
+        Command::Probe { check, timeout } => {
+            let listeners = config::listeners(&args.input.clone().with_environment());
+            let listener = listeners.and_then(|(admin, ops)| admin.or(ops));
+            return ask(listener, |listener| probe(listener, check, timeout), err);
+        }
+        Command::Drain { wait } => {
+            let listeners = config::listeners(&args.input.clone().with_environment());
+            let admin = listeners.and_then(|(admin, _)| admin);
+            return ask(admin, |admin| drain(admin, wait, PATIENCE), err);
+        }
+        Command::Serve | Command::Check | Command::Routes { .. } | Command::Openapi { .. } => {}
     }
     let (config, problems) = config::load(&args.input.clone().with_environment());
     tell(&problems, err)?;
@@ -35,8 +51,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<
         Command::Check => check(&config, &problems, out, err),
         Command::Routes { format } => routes(&config, format, out, err),
         Command::Openapi { format } => openapi(&config, format, out, err),
-        Command::Probe => ask(&config, err),
-        Command::ConfigSchema => Ok(exit::FINE),
+        Command::Probe { .. } | Command::Drain { .. } | Command::ConfigSchema => Ok(exit::FINE),
     }
 }
 
@@ -107,15 +122,21 @@ fn openapi(
     Ok(exit::FINE)
 }
 
-fn ask(config: &Config, err: &mut dyn Write) -> io::Result<u8> {
-    let Some(address) = config.admin.or(config.ops) else {
-        writeln!(err, "there is nobody to ask: `admin` and `ops` are off")?;
-        return Ok(exit::PROBLEM);
+/// Asks a gateway that runs; what is wrong with a file that it may not even have read yet must not
+/// keep anybody from that.
+fn ask(
+    listener: Option<SocketAddr>,
+    question: impl FnOnce(SocketAddr) -> Result<(), String>,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let answer = match listener {
+        Some(listener) => question(listener),
+        None => Err("there is nobody to ask: `admin` is off, or its address is wrong".to_owned()),
     };
-    match probe::probe(address, PROBE_PATIENCE) {
+    match answer {
         Ok(()) => Ok(exit::FINE),
         Err(why) => {
-            writeln!(err, "not ready: {why}")?;
+            writeln!(err, "{why}")?;
             Ok(exit::PROBLEM)
         }
     }
@@ -180,6 +201,7 @@ fn listening(addresses: Addresses) -> String {
 /// Serves until a signal, then lets what is in flight end.
 fn wait(running: Running, patience: Duration) -> io::Result<()> {
     let signal = task::local_runtime()?.block_on(app::signal::stop())?;
+    let patience = left(patience, running.drain().age());
     tracing::info!(signal, ?patience, "stopping");
     if !running.shutdown(patience) {
         tracing::warn!("what was still in flight was ended");
@@ -187,9 +209,37 @@ fn wait(running: Running, patience: Duration) -> io::Result<()> {
     Ok(())
 }
 
+/// What is left for running calls when it has drained for some time: whoever stops us counts from
+/// then.
+fn left(patience: Duration, drained: Option<Duration>) -> Duration {
+    /// What there is in any case; Kubernetes has the same.
+    const LEAST: Duration = Duration::from_secs(2);
+    match drained {
+        None => patience,
+        Some(drained) => patience.saturating_sub(drained).max(LEAST.min(patience)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_drain_counts() {
+        let seconds = Duration::from_secs;
+        for (patience, drained, expected) in [
+            (25, None, 25),
+            (25, Some(0), 25),
+            (25, Some(20), 5),
+            (25, Some(24), 2),
+            (25, Some(3600), 2),
+            (1, Some(20), 1),
+            (0, Some(20), 0),
+        ] {
+            let told = left(seconds(patience), drained.map(seconds));
+            assert_eq!(told, seconds(expected), "{patience} {drained:?}");
+        }
+    }
 
     #[test]
     fn the_first_line_is_json_and_begins_with_the_event() {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +24,13 @@ pub fn load(input: &Input) -> (Option<Config>, Vec<Problem>) {
     problems.sort_by(|a, b| a.location.cmp(&b.location));
     let sound = problems.iter().all(|p| p.severity != Severity::Error);
     (config.filter(|_| sound), problems)
+}
+
+/// The admin and ops addresses of a configuration, whatever is wrong with the rest of it: who asks
+/// a gateway that runs must not be kept from it by a file that changes.
+pub fn listeners(input: &Input) -> Option<(Option<SocketAddr>, Option<SocketAddr>)> {
+    let config = attempt(input, &mut Vec::new())?;
+    Some((config.admin, config.ops))
 }
 
 fn attempt(input: &Input, problems: &mut Vec<Problem>) -> Option<Config> {

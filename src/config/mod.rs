@@ -53,7 +53,7 @@ use crate::upstream;
 use settings::{LogLevel, Settings};
 use values::Network;
 
-pub use load::load;
+pub use load::{listeners, load};
 pub use manual::manual;
 pub use overlay::{Input, SWITCHES, Switch};
 pub use reference::json_schema;
@@ -91,8 +91,10 @@ pub struct Config {
     pub workers: usize,
     /// What is told.
     pub telemetry: Telemetry,
-    /// How long running calls may go on after a signal to stop.
+    /// How long running calls may go on after a signal to stop or the drain before it.
     pub drain_timeout: Duration,
+    /// Whether readiness heeds what the application says of its health.
+    pub app_health: bool,
     /// The settings as given, defaults filled in.
     pub settings: Settings,
     /// The same as values, each with its origin.

@@ -57,12 +57,12 @@ pub(super) fn resolve(
         },
         policies: policies(&settings, &tree),
         selected: selected(&settings, &tree),
-        upstream: upstream(settings.upstreams.values().next()),
+        upstream: upstream(&settings),
         fallback: settings.rest.fallback.as_ref().map(|fallback| {
             let target = fallback.target.clone();
             Params {
                 target,
-                ..upstream(settings.upstreams.values().next())
+                ..upstream(&settings)
             }
         }),
         serve: serve(&settings.limits),
@@ -78,6 +78,7 @@ pub(super) fn resolve(
             level: settings.telemetry.log_level,
         },
         drain_timeout: settings.lifecycle.drain_timeout.0,
+        app_health: settings.lifecycle.app_health.into(),
         settings,
         tree,
     })
@@ -131,7 +132,16 @@ fn selected(settings: &Settings, tree: &Tree) -> Vec<Selected> {
 }
 
 /// The connections to the application: what is not given is as [`Params::new`] has it.
-fn upstream(given: Option<&UpstreamSettings>) -> Params {
+fn upstream(settings: &Settings) -> Params {
+    let given = settings.upstreams.values().next();
+    let PeriodOrOff(wait) = settings.lifecycle.wait_for_app;
+    Params {
+        patience: wait.unwrap_or_default(),
+        ..connections(given)
+    }
+}
+
+fn connections(given: Option<&UpstreamSettings>) -> Params {
     let target = match given.and_then(|given| given.url.as_ref()) {
         Some(UpstreamUrl { target, .. }) => target.clone(),
         None => Target::Tcp {

@@ -1,5 +1,5 @@
 //! Ends calls at their deadline: before they are sent, while the app is silent, and in the middle
-//! of an answer (M4, E6, fault 26).
+//! of an answer (M4, E6, fault 26); and when the gateway stops and has waited enough (fault 42).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,6 +12,7 @@ use tower::Service;
 
 use crate::call::{Body, Call, Fault, Reply};
 use crate::life::alarm::{Alarm, Alarms};
+use crate::life::drain::Drain;
 
 /// The deadline layer around `S`.
 #[derive(Clone, Debug)]
@@ -26,6 +27,15 @@ impl<S> Deadlines<S> {
         Self {
             inner,
             alarms: Alarms::new(),
+        }
+    }
+
+    /// The same, and every call ends when `drain` says that calls have to.
+    #[must_use]
+    pub fn ending_with(self, drain: Drain) -> Self {
+        Self {
+            alarms: Alarms::ending_with(drain),
+            ..self
         }
     }
 }
@@ -45,7 +55,7 @@ where
     fn call(&mut self, call: Call) -> Self::Future {
         let Some(at) = call.deadline.at() else {
             return DeadlineFuture {
-                alarm: None,
+                alarm: self.alarms.may_end().then(|| self.alarms.set_for_the_end()),
                 inner: Some(self.inner.call(call)),
             };
         };
@@ -91,7 +101,7 @@ where
             Some(alarm) => alarm.poll(context).map(|()| {
                 // Dropping the call resets its stream towards the app.
                 this.inner.set(None);
-                Err(Fault::deadline())
+                Err(reason(alarm))
             }),
             None => Poll::Pending,
         }
@@ -101,6 +111,15 @@ where
 impl<F> std::fmt::Debug for DeadlineFuture<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DeadlineFuture").finish_non_exhaustive()
+    }
+}
+
+/// Why an alarm has ended a call.
+fn reason(alarm: &Alarm) -> Fault {
+    if alarm.is_cut() {
+        Fault::stopping()
+    } else {
+        Fault::deadline()
     }
 }
 
@@ -138,7 +157,7 @@ impl DeadlineBody {
             return self.alarm.is_over();
         }
         self.until_look = LOOK_EVERY;
-        self.alarm.at().is_none_or(|at| at <= Instant::now())
+        self.alarm.is_over() || self.alarm.at().is_none_or(|at| at <= Instant::now())
     }
 }
 
@@ -163,7 +182,7 @@ impl http_body::Body for DeadlineBody {
             }
         }
         self.inner = None;
-        Poll::Ready(Some(Err(Fault::deadline())))
+        Poll::Ready(Some(Err(reason(&self.alarm))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -4,16 +4,19 @@
 //! set one and to take it back: here a place in a list. One task sleeps until the earliest
 //! deadline that it knows; when it wakes it looks through the list, tells those whose time has
 //! come, and sleeps until the next. It may wake for a call that is over, never too late for one
-//! that is not.
+//! that is not. When the process has to stop, all of them are told at once.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::drain::Drain;
 use super::task::{self, Task};
 
 /// Any number of alarms on one worker; clones are the same ones.
@@ -37,6 +40,9 @@ struct Shared {
     earlier: Rc<Notify>,
     /// Made with the first alarm, when there surely is a runtime.
     sleeper: RefCell<Option<Task<()>>>,
+    /// Whose end is that of all alarms.
+    drain: Option<Drain>,
+    ended: Cell<bool>,
 }
 
 struct Place {
@@ -49,12 +55,34 @@ enum State {
     /// Set, with whom to wake.
     Set(Option<Waker>),
     Over,
+    /// The process stops, whatever the time.
+    Cut,
 }
 
 impl Alarms {
     /// No alarm yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// No alarm yet; all of them ring when `drain` says that calls have to end.
+    pub fn ending_with(drain: Drain) -> Self {
+        Self(Rc::new(Shared {
+            drain: Some(drain),
+            ..Shared::default()
+        }))
+    }
+
+    /// Whether alarms may ring before their time, so that one without a time has a use.
+    pub fn may_end(&self) -> bool {
+        self.0.drain.is_some()
+    }
+
+    /// Waits for the end of all alarms alone. It belongs on a worker's runtime.
+    pub fn set_for_the_end(&self) -> Alarm {
+        /// Longer than a process lives, and no clock runs over.
+        const FOR_EVER: Duration = Duration::from_secs(30 * 365 * 86_400);
+        self.set(Instant::now() + FOR_EVER)
     }
 
     /// Waits for `at`. It belongs on a worker's runtime.
@@ -66,10 +94,12 @@ impl Alarms {
             shared.earlier.notify_one();
         }
         if shared.sleeper.borrow().is_none() {
-            let sleeper = task::spawn_local(
-                "alarms",
-                sleep(Rc::downgrade(shared), Rc::clone(&shared.earlier)),
+            let sleeping = sleep(
+                Rc::downgrade(shared),
+                Rc::clone(&shared.earlier),
+                shared.drain.clone(),
             );
+            let sleeper = task::spawn_local("alarms", sleeping);
             *shared.sleeper.borrow_mut() = Some(sleeper);
         }
         Alarm {
@@ -101,7 +131,7 @@ impl Alarm {
                 }
                 Poll::Pending
             }
-            Some(State::Over | State::Free) | None => Poll::Ready(()),
+            Some(State::Over | State::Cut | State::Free) | None => Poll::Ready(()),
         }
     }
 
@@ -115,7 +145,14 @@ impl Alarm {
     pub fn is_over(&self) -> bool {
         let places = self.shared.places.borrow();
         let place = places.get(self.place);
-        place.is_none_or(|place| matches!(place.state, State::Over))
+        place.is_none_or(|place| matches!(place.state, State::Over | State::Cut))
+    }
+
+    /// Whether it rang because the process stops, before its time.
+    pub fn is_cut(&self) -> bool {
+        let places = self.shared.places.borrow();
+        let place = places.get(self.place);
+        place.is_some_and(|place| matches!(place.state, State::Cut))
     }
 }
 
@@ -138,10 +175,12 @@ impl fmt::Debug for Alarm {
 
 impl Shared {
     fn take_place(&self, at: Instant) -> usize {
-        let fresh = Place {
-            at,
-            state: State::Set(None),
+        let state = if self.ended.get() {
+            State::Cut
+        } else {
+            State::Set(None)
         };
+        let fresh = Place { at, state };
         let mut places = self.places.borrow_mut();
         if let Some(index) = self.free.borrow_mut().pop()
             && let Some(place) = places.get_mut(index)
@@ -171,22 +210,49 @@ impl Shared {
         self.next.set(next);
         due.into_iter().for_each(Waker::wake);
     }
+
+    /// Wakes everybody, and whoever comes later need not wait.
+    fn end(&self) {
+        self.ended.set(true);
+        let mut due = Vec::new();
+        for place in self.places.borrow_mut().iter_mut() {
+            if let State::Set(waker) = &mut place.state {
+                due.extend(waker.take());
+                place.state = State::Cut;
+            }
+        }
+        due.into_iter().for_each(Waker::wake);
+    }
 }
 
 /// Sleeps until something is due; ends with its alarms.
-async fn sleep(shared: Weak<Shared>, earlier: Rc<Notify>) {
+async fn sleep(shared: Weak<Shared>, earlier: Rc<Notify>, drain: Option<Drain>) {
+    let mut end = pin!(async {
+        match drain {
+            Some(drain) => drain.ended().await,
+            None => std::future::pending().await,
+        }
+    });
     // While it sleeps it holds nothing that its alarms need to be gone.
     while let Some(next) = shared.upgrade().map(|shared| shared.next.get()) {
-        let Some(at) = next else {
-            earlier.notified().await;
-            continue;
+        let due = async {
+            match next {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
         };
         tokio::select! {
             () = earlier.notified() => {}
-            () = tokio::time::sleep_until(at) => {
+            () = due => {
                 if let Some(shared) = shared.upgrade() {
                     shared.look(Instant::now());
                 }
+            }
+            () = &mut end => {
+                if let Some(shared) = shared.upgrade() {
+                    shared.end();
+                }
+                return;
             }
         }
     }
@@ -195,7 +261,6 @@ async fn sleep(shared: Weak<Shared>, earlier: Rc<Notify>) {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::time::Duration;
 
     use super::*;
 
@@ -247,6 +312,27 @@ mod tests {
         let waited = task::spawn_local("second", async move { rings(&alarm).await });
         assert_eq!(waited.await, Some(SECOND));
         drop(waiting);
+    }
+
+    #[tokio::test(flavor = "local", start_paused = true)]
+    async fn the_end_rings_for_those_who_wait_and_those_who_come_late() {
+        let drain = Drain::new();
+        let alarms = Alarms::ending_with(drain.clone());
+        let timely = alarms.set(Instant::now() + SECOND);
+        let endless = Rc::new(alarms.set_for_the_end());
+        drain.start();
+        assert_eq!(rings(&timely).await, SECOND);
+        assert!(!timely.is_cut());
+        let waits = Rc::clone(&endless);
+        let waiting = task::spawn_local("waits", async move { rings(&waits).await });
+        tokio::time::sleep(2 * SECOND).await;
+        assert!(!endless.is_over());
+        drain.end();
+        assert_eq!(waiting.await, Some(2 * SECOND));
+        assert!(endless.is_over() && endless.is_cut());
+        let late = alarms.set(Instant::now() + SECOND);
+        assert_eq!(rings(&late).await, Duration::ZERO);
+        assert!(late.is_cut());
     }
 
     #[tokio::test(flavor = "local", start_paused = true)]

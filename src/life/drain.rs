@@ -2,7 +2,8 @@
 //!
 //! Draining is a wish, not a door: listeners go on accepting, connections tell their clients to
 //! go elsewhere, and what is in flight ends by itself. Whoever carries work holds an
-//! [`InFlight`] guard. Everything here is shared by all workers.
+//! [`InFlight`] guard. At the deadline [`Drain::end`] tells calls to end now, each with a status
+//! (fault 42). Everything here is shared by all workers.
 //!
 //! ```
 //! # let runtime = sidegate::life::task::local_runtime().unwrap();
@@ -19,11 +20,12 @@
 //! # });
 //! ```
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 /// The one signal of a process, and the count of what is in flight. Clones are the same drain.
 #[derive(Clone, Debug)]
@@ -31,9 +33,20 @@ pub struct Drain(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    draining: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
+    /// When draining began.
+    since: OnceLock<Instant>,
     in_flight: AtomicUsize,
     idle: Notify,
+}
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Serving,
+    Draining,
+    /// Nothing is waited for any more.
+    Ending,
 }
 
 /// Something that a stop should wait for; it ends when this is dropped.
@@ -51,7 +64,8 @@ impl Drain {
     /// Nobody drains and nothing is in flight.
     pub fn new() -> Self {
         Self(Arc::new(Inner {
-            draining: watch::Sender::new(false),
+            stage: watch::Sender::new(Stage::Serving),
+            since: OnceLock::new(),
             in_flight: AtomicUsize::new(0),
             idle: Notify::new(),
         }))
@@ -59,21 +73,50 @@ impl Drain {
 
     /// Asks everybody to wind down. It cannot be taken back.
     pub fn start(&self) {
-        self.0.draining.send_replace(true);
+        self.0.since.get_or_init(Instant::now);
+        self.reach(Stage::Draining);
     }
 
     /// Whether it was asked for.
     pub fn is_draining(&self) -> bool {
-        *self.0.draining.borrow()
+        *self.0.stage.borrow() >= Stage::Draining
+    }
+
+    /// How long ago it was asked for first; nothing when it was not.
+    pub fn age(&self) -> Option<Duration> {
+        self.0.since.get().map(Instant::elapsed)
     }
 
     /// Ends when draining begins; at once when it has.
     pub fn started(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
-        let mut draining = self.0.draining.subscribe();
+        self.reached(Stage::Draining)
+    }
+
+    /// Tells every call to end now: the time that they were given is over.
+    pub fn end(&self) {
+        self.start();
+        self.reach(Stage::Ending);
+    }
+
+    /// Ends when calls have to.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        self.reached(Stage::Ending)
+    }
+
+    fn reach(&self, stage: Stage) {
+        self.0.stage.send_if_modified(|now| {
+            let later = *now < stage;
+            *now = stage.max(*now);
+            later
+        });
+    }
+
+    fn reached(&self, stage: Stage) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let mut stages = self.0.stage.subscribe();
         let keep = self.clone();
         async move {
             // The sender lives as long as `keep`, so waiting cannot fail.
-            drop(draining.wait_for(|draining| *draining).await);
+            drop(stages.wait_for(|now| *now >= stage).await);
             drop(keep);
         }
     }
@@ -142,12 +185,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn calls_are_ended_later_than_asked_to_and_never_earlier() {
+        let drain = Drain::new();
+        assert_eq!(drain.age(), None);
+        drain.start();
+        let ended = tokio::time::timeout(LONG, drain.ended());
+        assert!(ended.await.is_err(), "draining alone ends nothing");
+        drain.start();
+        assert_eq!(drain.age(), Some(LONG), "it began once");
+        drain.end();
+        drain.start();
+        assert!(tokio::time::timeout(LONG, drain.ended()).await.is_ok());
+        assert!(drain.is_draining());
+
+        let at_once = Drain::new();
+        at_once.end();
+        assert!(tokio::time::timeout(LONG, at_once.started()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_stop_ends_with_the_last_guard_or_at_the_deadline() {
         let drain = Drain::new();
         let first = drain.in_flight();
         let second = drain.in_flight();
         drop(first);
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         assert_eq!(drain.finished(LONG).await, Err(1));
         assert_eq!(began.elapsed(), LONG);
 

@@ -9,6 +9,7 @@
 //! let ready = Ready::new();
 //! let _listening = ready.hold(Condition::Listening);
 //! let _schema = ready.hold(Condition::Schema);
+//! let _health = ready.hold(Condition::Health);
 //! assert_eq!(ready.missing(), ["app"]);
 //! let app = ready.hold(Condition::App);
 //! assert!(ready.is_ready());
@@ -28,11 +29,13 @@ pub enum Condition {
     Schema,
     /// The application can be reached.
     App,
+    /// The application does not say that it is out of service.
+    Health,
 }
 
 impl Condition {
     /// All of them, in the order a start makes them true.
-    pub const ALL: [Self; 3] = [Self::Listening, Self::Schema, Self::App];
+    pub const ALL: [Self; 4] = [Self::Listening, Self::Schema, Self::App, Self::Health];
 
     /// The name that probes and logs show.
     pub fn name(self) -> &'static str {
@@ -40,6 +43,7 @@ impl Condition {
             Self::Listening => "listening",
             Self::Schema => "schema",
             Self::App => "app",
+            Self::Health => "health",
         }
     }
 }
@@ -53,6 +57,7 @@ struct Holders {
     listening: AtomicUsize,
     schema: AtomicUsize,
     app: AtomicUsize,
+    health: AtomicUsize,
 }
 
 /// Keeps a condition true until it is dropped.
@@ -102,6 +107,7 @@ impl Ready {
             Condition::Listening => &self.0.listening,
             Condition::Schema => &self.0.schema,
             Condition::App => &self.0.app,
+            Condition::Health => &self.0.health,
         }
     }
 }
@@ -121,7 +127,7 @@ mod tests {
     #[test]
     fn a_condition_lasts_as_long_as_its_last_holder() {
         let ready = Ready::new();
-        assert_eq!(ready.missing(), ["listening", "schema", "app"]);
+        assert_eq!(ready.missing(), ["listening", "schema", "app", "health"]);
         let first = ready.hold(Condition::App);
         let elsewhere = ready.clone();
         let second = elsewhere.hold(Condition::App);

@@ -50,7 +50,7 @@ pub struct Params {
     pub trusted_proxies: forwarded::TrustedProxies,
     /// The descriptors of the services that the gateway answers itself.
     pub own: Arc<Schema>,
-    /// Tells WebSockets to close.
+    /// Tells WebSockets when their calls have to end.
     pub drain: Drain,
     /// Whether the gateway's own faults say `x-sidegate-reason`.
     pub reason_header: bool,

@@ -63,13 +63,31 @@ impl Listener {
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = &mut stop => return,
+                () = &mut stop => {
+                    take_the_rest(listener, workers).await;
+                    return;
+                }
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => hand_on(workers, stream, peer).await,
                 Err(error) => back_off(&error, workers.stats()).await,
             }
+        }
+    }
+}
+
+/// Accepts what the kernel has queued: those clients believe that they are connected.
+async fn take_the_rest(listener: TcpListener, workers: &Workers) {
+    let Ok(listener) = listener.into_std() else {
+        return;
+    };
+    // It does not block, so this ends with the queue.
+    while let Ok((stream, peer)) = listener.accept() {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            hand_on(workers, stream, peer).await;
         }
     }
 }

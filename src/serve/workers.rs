@@ -119,9 +119,12 @@ impl Workers {
         }
     }
 
-    /// Takes no more connections and waits for what is in flight, but not longer than `patience`;
-    /// then ends what is left. `true` when nothing had to be cut off.
+    /// Takes no more connections and waits for what is in flight, but not longer than `patience`:
+    /// then every call is ended with a status (fault 42), and at last every connection. `true`
+    /// when nothing had to be cut off.
     pub async fn stop(mut self, patience: Duration) -> bool {
+        /// Time for the statuses to reach clients that read.
+        const LAST_WORDS: Duration = Duration::from_secs(2);
         for worker in &mut self.workers {
             worker.queue = None;
         }
@@ -133,18 +136,27 @@ impl Workers {
                 drop((&mut worker.ended).await);
             }
         });
-        let done = async {
-            tokio::select! {
-                () = &mut all => true,
-                () = calm(&drain) => false,
-            }
+        let mut gone = false;
+        let mut done = async |patience| {
+            let calm = async {
+                tokio::select! {
+                    () = &mut all => gone = true,
+                    () = calm(&drain) => {}
+                }
+            };
+            tokio::time::timeout(patience, calm).await.is_ok()
         };
-        let done = tokio::time::timeout(patience, done).await;
+        let ended = done(patience).await;
+        if !ended {
+            drain.end();
+            // What is left after this cannot be told.
+            let _told: bool = done(LAST_WORDS).await;
+        }
         stopping.send_replace(true);
-        if done != Ok(true) {
+        if !gone {
             all.await;
         }
-        done.is_ok()
+        ended
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Params {
     pub ping_timeout: Duration,
     /// The least time between two questions in one silence.
     pub ping_again: Duration,
+    /// How long a call waits for an application that cannot be reached; zero for not at all.
+    pub patience: Duration,
     /// What the application may send on a stream before the client has read it, in bytes.
     pub stream_window: u32,
     /// The same for all streams of a connection; much larger, or one client could stop all.
@@ -96,6 +98,7 @@ impl Params {
             ping_after: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(5),
             ping_again: Duration::from_secs(300),
+            patience: Duration::ZERO,
             stream_window: 64 << 10,
             connection_window: 64 << 20,
             max_header_list: 128 << 10,

@@ -115,8 +115,10 @@ impl Pool {
     /// A place on a connection; made if there is none, waited for if all are full.
     pub(super) async fn acquire(&self, lane: Lane) -> Result<Lease, Fault> {
         let group = self.group(lane);
-        let give_up = Instant::now() + self.params.connect_timeout;
-        let failures_before = group.failure.borrow().count;
+        let began = Instant::now();
+        let patient_until = began + self.params.patience;
+        let give_up = patient_until.max(began + self.params.connect_timeout);
+        let mut failures_before = group.failure.borrow().count;
         loop {
             let changed = group.changed.notified();
             tokio::pin!(changed);
@@ -125,16 +127,25 @@ impl Pool {
                 return Ok(lease);
             }
             if group.failure.borrow().count != failures_before || group.is_backing_off() {
-                return Err(fault::unreachable(&group.failure.borrow().cause));
+                if Instant::now() >= patient_until {
+                    return Err(fault::unreachable(&group.failure.borrow().cause));
+                }
+                failures_before = group.failure.borrow().count;
             }
             if group.waiting.get() >= self.params.max_waiting {
                 return Err(fault::busy());
             }
             self.grow(lane);
             let waiting = Waiting::new(&group.waiting);
-            let in_time = timeout_at(give_up, changed).await;
+            let retry_at = group
+                .failure
+                .borrow()
+                .retry_at
+                .filter(|_| group.is_backing_off());
+            let until = retry_at.map_or(give_up, |at| at.min(give_up));
+            let in_time = timeout_at(until, changed).await;
             drop(waiting);
-            if in_time.is_err() {
+            if in_time.is_err() && Instant::now() >= give_up {
                 return Err(if group.connections.borrow().is_empty() {
                     fault::unreachable("no connection was made in time")
                 } else {

@@ -223,3 +223,31 @@ async fn connections_are_spread() {
     };
     assert_eq!(count.into_values().collect::<Vec<_>>(), [2, 2, 2]);
 }
+
+/// A connection that is in use is told to leave with its next answer, not behind its client's
+/// back; half a head holds nothing up.
+#[tokio::test]
+async fn draining_a_connection_in_use() {
+    let server = patient(&Arc::default());
+    let mut used = server.connect().await;
+    used.write_all(GET).await.unwrap();
+    read_until(&mut used, "done").await;
+    let mut half = server.connect().await;
+    half.write_all(b"GET / HT").await.unwrap();
+    until(|| server.drain.count() == 2).await;
+    let begun = tokio::time::Instant::now();
+    server.drain.start();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    used.write_all(GET).await.unwrap();
+    let said = read_to_end(&mut used).await;
+    assert!(said.ends_with("done"), "{said}");
+    assert!(said.to_lowercase().contains("connection: close"), "{said}");
+    assert_eq!(server.drain.finished(PATIENCE).await, Ok(()));
+    assert!(
+        begun.elapsed() < PATIENCE / 2,
+        "after {:?}",
+        begun.elapsed()
+    );
+    assert_eq!(read_to_end(&mut half).await, "");
+    assert_eq!(server.stats.timed_out(), 1);
+}

@@ -1,14 +1,34 @@
-//! `lifecycle`: how it ends.
+//! `lifecycle`: how it starts and how it ends.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::PeriodOrZero;
+use crate::config::values::{PeriodOrOff, PeriodOrZero};
 
-/// How it ends.
+/// How it starts and how it ends.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 pub struct LifecycleSettings {
-    /// How long running calls may go on after a signal to stop; then they are ended with a
-    /// status. Kubernetes kills after 30 s unless told otherwise, so stay some seconds below.
+    /// How long running calls may go on after a signal to stop, or after the drain that came
+    /// before it; then they are ended with a status. Kubernetes kills 30 s after it has begun to
+    /// stop a pod unless told otherwise, so stay 5 s below that. After a long drain there are
+    /// still 2 s from the signal on.
     pub drain_timeout: PeriodOrZero,
+
+    /// How long requests wait for an application that cannot be reached, while it starts or is
+    /// started anew. Without it they are answered with 503 at once.
+    pub wait_for_app: PeriodOrOff,
+
+    /// Whether the gateway is ready only when the application says so itself.
+    pub app_health: AppHealth,
+}
+
+choice! {
+    /// `lifecycle.app_health`.
+    AppHealth: bool {
+        /// Not while the application's `grpc.health.v1` says NOT_SERVING; one without that
+        /// service is ready when it can be connected to.
+        Auto => true,
+        /// Ready when it can be connected to.
+        Off => false,
+    }
 }

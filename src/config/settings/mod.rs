@@ -26,7 +26,7 @@ use super::values::{Listen, ListenOrOff, Selector};
 
 pub use cors::CorsSettings;
 pub use json::{Defaults, EnumCase, Enums, FieldNames, Int64, JsonSettings, UnknownFields};
-pub use lifecycle::LifecycleSettings;
+pub use lifecycle::{AppHealth, LifecycleSettings};
 pub use limits::{LimitSettings, RouteLimitSettings};
 pub use rest::{
     Auto, Compression, Conflicts, Docs, ErrorShape, HeaderSettings, RestSettings,
@@ -89,6 +89,6 @@ pub struct Settings {
     /// What is told about calls and by whom.
     pub telemetry: TelemetrySettings,
 
-    /// How it ends.
+    /// How it starts and how it ends.
     pub lifecycle: LifecycleSettings,
 }

@@ -46,7 +46,8 @@ pub(in crate::protocol) struct Conversation<S> {
     speaker: Option<S>,
     record: Record,
     ready: VecDeque<Bytes>,
-    drain: LocalFuture<()>,
+    /// Ends when the gateway waits no longer for what runs.
+    end: LocalFuture<()>,
     pings: Interval,
     /// Runs from the goodbye on.
     leaving: Option<Pin<Box<Sleep>>>,
@@ -69,7 +70,7 @@ impl<S: Speak> Conversation<S> {
             speaker: Some(speaker),
             record,
             ready: VecDeque::new(),
-            drain: Box::pin(drain.started()),
+            end: Box::pin(drain.ended()),
             pings,
             leaving: None,
             over: false,
@@ -102,7 +103,7 @@ impl<S: Speak> Conversation<S> {
     }
 
     /// The client says nothing more.
-    fn end(&mut self, end: End) -> Option<Fault> {
+    fn hang_up(&mut self, end: End) -> Option<Fault> {
         match end {
             End::Closed(code) => {
                 if self.speaker.is_some() {
@@ -143,7 +144,7 @@ impl<S: Speak> Conversation<S> {
             self.ready.push_back(pong);
         }
         if let Some(end) = self.talk.end() {
-            return self.end(end);
+            return self.hang_up(end);
         }
         if let Some(leaving) = &mut self.leaving {
             self.over |= leaving.as_mut().poll(context).is_ready();
@@ -153,11 +154,8 @@ impl<S: Speak> Conversation<S> {
             self.fail(&surplus());
             return None;
         }
-        if self.drain.as_mut().poll(context).is_ready() {
-            const GOING_AWAY: u16 = 1001;
-            let fault = Fault::unavailable("DRAINING", "the gateway is going away");
-            self.record.note().fault(&fault);
-            self.close(GOING_AWAY, fault.message());
+        if self.end.as_mut().poll(context).is_ready() {
+            self.fail(&Fault::stopping());
             return None;
         }
         if self.pings.poll_tick(context).is_ready() {
@@ -296,11 +294,12 @@ mod tests {
                 poll_fn(|context| http_body::Body::poll_frame(Pin::new(&mut body), context));
             frame.await.map(|frame| frame.unwrap().into_data().unwrap())
         };
-        let waiting = tokio::time::timeout(Duration::from_secs(60), next());
-        assert!(waiting.await.is_err(), "nobody drains yet");
         drain.start();
+        let waiting = tokio::time::timeout(Duration::from_secs(60), next());
+        assert!(waiting.await.is_err(), "what runs may go on");
+        drain.end();
         let goodbye = next().await.unwrap();
-        assert_eq!(goodbye, websocket::close(1001, "the gateway is going away"));
+        assert_eq!(goodbye, websocket::close(4000, "the gateway is going away"));
         // The client does not answer, and is not waited for longer than a goodbye takes.
         let before = Instant::now();
         assert!(next().await.is_none());

@@ -90,15 +90,25 @@ impl Connection {
         }
     }
 
-    /// The client has to go elsewhere for its next request.
+    /// The client has to go elsewhere after its next request.
     pub(super) fn leave(&mut self) {
         self.last = true;
+        self.phase = self.phase.leave(&self.context.params);
     }
 
     /// When the client has been too slow, as things are.
     pub(super) fn ends(&self) -> Option<Instant> {
         let stuck_since = self.socket.stuck_since();
         self.phase.ends(stuck_since, &self.context.params)
+    }
+
+    /// How it ends when its time is over.
+    pub(super) fn end_of_time(&self) -> End {
+        match self.phase {
+            // Nobody was too slow.
+            Phase::Leaving(_) if !self.input.is_in_head() => End::Done,
+            _ => End::TooSlow,
+        }
     }
 
     /// Whether the close of the connection would make a broken answer look complete.
@@ -170,10 +180,6 @@ impl Connection {
 
     /// Ready when there is something to answer, or with the end.
     fn poll_request(&mut self, context: &mut task::Context<'_>) -> Poll<Option<End>> {
-        let rests = matches!(self.phase, Phase::Idle(_)) && !self.input.is_in_head();
-        if self.last && rests {
-            return Poll::Ready(Some(End::Done));
-        }
         if !ready!(
             self.input
                 .poll_rest(context, self.context.params.unwanted_body)

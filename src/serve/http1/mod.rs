@@ -39,6 +39,7 @@ pub(super) use output::Spare;
 
 use super::connection::{Context, Farewell, Opened};
 use drive::{Connection, End};
+use tokio::time::Instant;
 
 /// Serves a connection to its end.
 pub(super) async fn serve(context: &Rc<Context>, opened: Opened) -> Farewell {
@@ -61,13 +62,15 @@ pub(super) async fn serve(context: &Rc<Context>, opened: Opened) -> Farewell {
                 listens = true;
                 if told {
                     connection.leave();
+                    // There may be less time than it was to sleep.
+                    sleep.as_mut().reset(Instant::now());
                 }
             }
             if let Poll::Ready(end) = connection.poll(waker) {
                 return Poll::Ready(end);
             }
             phase::poll_too_long(sleep.as_mut(), || connection.ends(), params, waker)
-                .map(|()| End::TooSlow)
+                .map(|()| connection.end_of_time())
         })
         .await
     };

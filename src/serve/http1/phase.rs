@@ -20,14 +20,32 @@ pub(super) enum Phase {
     Head(Instant),
     /// A request is answered.
     Busy,
+    /// The connection is to end, and the client has until the instant for a request that is on
+    /// its way.
+    Leaving(Instant),
 }
 
 impl Phase {
+    /// The phase of a connection that is to end. What comes within a moment is still served: a
+    /// client may just be sending on a connection that has rested, and nothing would tell it that
+    /// this was never read. Half a head has some more, but does not hold up a process that stops.
+    pub(super) fn leave(self, params: &Params) -> Self {
+        const RESTED: Duration = Duration::from_secs(1);
+        const HEAD: Duration = Duration::from_secs(2);
+        let now = Instant::now();
+        match self {
+            Self::Idle(since) => Self::Leaving(since + RESTED.min(params.idle)),
+            Self::Head(since) => Self::Leaving((since + params.head).min(now + HEAD)),
+            Self::Busy | Self::Leaving(_) => self,
+        }
+    }
+
     /// When it has lasted too long; `stuck_since` tells since when the client takes nothing.
     pub(super) fn ends(self, stuck_since: Option<Instant>, params: &Params) -> Option<Instant> {
         let phase_ends = match self {
             Self::Idle(since) => Some(since + params.idle),
             Self::Head(since) => Some(since + params.head),
+            Self::Leaving(at) => Some(at),
             Self::Busy => None,
         };
         let stuck_ends = stuck_since.map(|since| since + params.response_stall);

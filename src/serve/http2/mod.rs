@@ -89,6 +89,9 @@ async fn run(
     let mut draining = context.drain.is_draining();
     // A connection that comes while draining may ask once before it is told.
     let is_late = draining;
+    if is_late {
+        state.come_late();
+    }
     let mut drain = pin!(context.drain.started());
     let mut watch = pin!(state.watch(&context.params));
     loop {

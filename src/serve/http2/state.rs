@@ -30,6 +30,8 @@ pub(super) struct State {
     abused: Cell<bool>,
     /// The client was told to leave.
     leaving: Cell<bool>,
+    /// It may ask once before it is told.
+    late: Cell<bool>,
     task: RefCell<Option<Waker>>,
     /// Counts how often the connection has sent what it could.
     turns: Cell<u64>,
@@ -60,6 +62,7 @@ impl State {
             early_resets: Cell::new((now, 0)),
             abused: Cell::new(false),
             leaving: Cell::new(false),
+            late: Cell::new(false),
             task: RefCell::new(None),
             turns: Cell::new(0),
             waiting: RefCell::default(),
@@ -92,6 +95,11 @@ impl State {
         if self.open.get() == 0 {
             self.idle_since.set(Instant::now());
         }
+    }
+
+    /// The client came while all are told to leave.
+    pub(super) fn come_late(&self) {
+        self.late.set(true);
     }
 
     pub(super) fn is_leaving(&self) -> bool {
@@ -174,7 +182,7 @@ impl State {
             let stuck = self.socket.stuck_since();
             let stuck = stuck.map(|since| since + params.response_stall);
             let idle = (self.open.get() == 0).then(|| {
-                let idle = if self.leaving.get() {
+                let idle = if self.leaving.get() || self.late.get() {
                     LEAVING
                 } else {
                     params.idle

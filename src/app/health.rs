@@ -1,0 +1,166 @@
+//! What the app says of its own health: `grpc.health.v1.Health/Watch`, for readiness alone.
+//!
+//! Only a clear NOT_SERVING takes readiness away. An app without the service, or one that cannot
+//! be asked, is judged by its connection, which somebody else watches.
+
+use std::future::poll_fn;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http_body::Body as _;
+use prost::Message;
+use tokio::time::{Instant, sleep};
+
+use super::stack;
+use crate::call::record::{CallRecord, Sink};
+use crate::call::{Body, Call, Code, Deadline, Metadata, Peer, Record, Status};
+use crate::life::ready::{Condition, Held, Ready};
+use crate::schema::Schema;
+use crate::schema::builtin::pb::health::HealthCheckResponse;
+use crate::schema::builtin::pb::health::health_check_response::ServingStatus;
+use crate::upstream::Upstreams;
+use crate::wire::frame::{Deframer, Rules};
+
+/// How soon an app is asked again whose answer has ended.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Answers are a number each.
+const ANSWER_BYTES: usize = 1024;
+
+/// Keeps [`Condition::Health`] as the app says, for as long as the gateway runs.
+pub(super) async fn follow(upstreams: Upstreams, own: Arc<Schema>, ready: Ready) {
+    let mut held = Some(ready.hold(Condition::Health));
+    let mut connections = upstreams.connected();
+    loop {
+        // The sender lives as long as the connections, which this function owns.
+        if connections.wait_for(|made| *made > 0).await.is_err() {
+            return;
+        }
+        let _seen = *connections.borrow_and_update();
+        let ended = watch(&upstreams, &own, |serves| tell(serves, &mut held, &ready)).await;
+        held.get_or_insert_with(|| ready.hold(Condition::Health));
+        match ended {
+            // It has nothing to say; another version of it may.
+            Ended::Unknown => {
+                if connections.changed().await.is_err() {
+                    return;
+                }
+            }
+            Ended::Broken => {}
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+fn tell(serves: bool, held: &mut Option<Held>, ready: &Ready) {
+    if serves == held.is_some() {
+        return;
+    }
+    *held = serves.then(|| ready.hold(Condition::Health));
+    if serves {
+        tracing::info!("the application says that it serves");
+    } else {
+        tracing::warn!("the application says that it does not serve: not ready");
+    }
+}
+
+/// How watching has ended.
+enum Ended {
+    /// The app has no such service.
+    Unknown,
+    Broken,
+}
+
+async fn watch(upstreams: &Upstreams, own: &Arc<Schema>, mut tell: impl FnMut(bool)) -> Ended {
+    let reply = stack::direct(upstreams)(call(own)).await;
+    let Ok(mut reply) = reply else {
+        return Ended::Broken;
+    };
+    if let Some(status) = reply.trailers_only.as_ref().and_then(Status::from_trailers) {
+        return ended(status.code);
+    }
+    let mut answers = Deframer::new(Rules::grpc(ANSWER_BYTES));
+    loop {
+        let frame = poll_fn(|context| Pin::new(&mut reply.body).poll_frame(context)).await;
+        let Some(Ok(frame)) = frame else {
+            return Ended::Broken;
+        };
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(frame) => {
+                let trailers = frame.into_trailers().unwrap_or_default();
+                let status = Status::from_trailers(&trailers);
+                return status.map_or(Ended::Broken, |status| ended(status.code));
+            }
+        };
+        answers.push(data);
+        loop {
+            match answers.next() {
+                Ok(Some(answer)) => match HealthCheckResponse::decode(answer.payload) {
+                    Ok(answer) => tell(answer.status() != ServingStatus::NotServing),
+                    Err(_unreadable) => return Ended::Unknown,
+                },
+                Ok(None) => break,
+                Err(_unreadable) => return Ended::Unknown,
+            }
+        }
+    }
+}
+
+fn ended(code: Code) -> Ended {
+    match code {
+        Code::Unimplemented | Code::NotFound | Code::PermissionDenied | Code::Unauthenticated => {
+            Ended::Unknown
+        }
+        _ => Ended::Broken,
+    }
+}
+
+/// Nobody remembers the gateway's own calls.
+struct Forget;
+
+impl Sink for Forget {
+    fn finished(&self, _record: &CallRecord) {}
+}
+
+/// Asks for the health of the app as a whole, which is an empty message.
+fn call(own: &Arc<Schema>) -> Call {
+    const EMPTY: Bytes = Bytes::from_static(&[0; 5]);
+    let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let peer = Rc::new(Peer::new(nobody, nobody, false));
+    let (head, ()) = http::Request::new(()).into_parts();
+    let record = CallRecord::new(Instant::now().into_std(), peer, &head);
+    Call {
+        schema: Arc::clone(own),
+        method: None,
+        path: PathAndQuery::from_static("/grpc.health.v1.Health/Watch"),
+        authority: None,
+        metadata: Metadata::new(),
+        body: Body::whole(EMPTY, None),
+        deadline: Deadline::NEVER,
+        policy: Arc::clone(&own.default_policy),
+        record: Record::new(record, Arc::new(Forget)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_follows_what_is_said_and_holds_once() {
+        let ready = Ready::new();
+        let mut held = Some(ready.hold(Condition::Health));
+        for (serves, expected) in [(true, true), (false, false), (false, false), (true, true)] {
+            tell(serves, &mut held, &ready);
+            assert_eq!(ready.holds(Condition::Health), expected);
+        }
+        drop(held);
+        assert!(!ready.holds(Condition::Health));
+    }
+}

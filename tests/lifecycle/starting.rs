@@ -1,0 +1,129 @@
+//! Readiness, and an application that is away.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::process::Process;
+use super::support::client::{self, Version};
+use super::support::upstream::{FirstConnection, Script, Stage, Upstream};
+use super::{empty, request, run, text};
+
+#[test]
+fn probes_tell_what_is_missing() {
+    let absent = Upstream::start_at("127.0.0.1:0", FirstConnection::Absent);
+    let gateway = Process::serve("", absent.address);
+    until_said(&gateway, "not ready: waiting for app\n");
+    assert_eq!(gateway.code("probe"), 1);
+    assert_eq!(
+        gateway.code("probe live"),
+        0,
+        "it lives without its application"
+    );
+    // A file that is wrong by now keeps nobody from asking.
+    std::fs::write(gateway.folder.path().join("sidegate.yaml"), "listen: [}").unwrap();
+    assert_eq!(gateway.code("probe live"), 0);
+
+    let _app = Upstream::start_at(&absent.address.to_string(), FirstConnection::Serve);
+    gateway.ready();
+    let addresses = (gateway.admin, gateway.listen);
+    drop(gateway);
+    assert_ne!(addresses.0, addresses.1);
+}
+
+/// Fault 29: with patience, calls wait for the application and none of them fails.
+#[test]
+fn calls_wait_for_an_application_that_comes_later() {
+    run(async {
+        let absent = Upstream::start_at("127.0.0.1:0", FirstConnection::Absent);
+        let address = absent.address.to_string();
+        let gateway = Process::serve("lifecycle: {wait_for_app: 10s}", absent.address);
+        let nobody = Arc::new(Stage::new(Script::default()));
+        let begun = Instant::now();
+        let asking = async {
+            let one = request(Version::H1, "/get", "late", &nobody);
+            let two = request(Version::H2, "/get", "late", &nobody);
+            tokio::join!(
+                client::exchange(gateway.listen, &one, &nobody.client),
+                client::exchange(gateway.listen, &two, &nobody.client)
+            )
+        };
+        let coming = async {
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            let app = Upstream::start_at(&address, FirstConnection::Serve);
+            app.stage("late", empty());
+            app
+        };
+        let ((one, two), _app) = tokio::join!(asking, coming);
+        for answer in [one.unwrap(), two.unwrap()] {
+            assert_eq!(answer.status, 200, "{}", text(&answer));
+        }
+        assert!(begun.elapsed() >= Duration::from_millis(600));
+    });
+}
+
+/// The same when the application is still to be asked what it serves; and patience has an end.
+#[test]
+fn patience_has_an_end() {
+    run(async {
+        let absent = Upstream::start_at("127.0.0.1:0", FirstConnection::Absent);
+        for reflection in ["off", "on"] {
+            let config = format!(
+                "{{lifecycle: {{wait_for_app: 700ms}}, schema: {{reflection: {reflection}}}}}"
+            );
+            let gateway = Process::serve(&config, absent.address);
+            let nobody = Arc::new(Stage::new(Script::default()));
+            let begun = Instant::now();
+            let asked = request(Version::H1, "/nothing/known", "none", &nobody);
+            let known = request(Version::H1, "/get", "none", &nobody);
+            let asked = if reflection == "on" { asked } else { known };
+            let answer = client::exchange(gateway.listen, &asked, &nobody.client).await;
+            let answer = answer.unwrap();
+            assert_eq!(answer.status, 503, "{}", text(&answer));
+            assert!(
+                begun.elapsed() >= Duration::from_millis(700),
+                "{reflection}"
+            );
+        }
+    });
+}
+
+/// What the application says of its health counts, as soon as it says it.
+#[test]
+fn readiness_heeds_the_health_of_the_application() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (reporter, address) = runtime.block_on(async {
+        let (reporter, service) = tonic_health::server::health_reporter();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+        let server = tonic::transport::Server::builder().add_service(service);
+        tokio::spawn(server.serve_with_incoming(incoming));
+        (reporter, address)
+    });
+    let status = |status| runtime.block_on(reporter.set_service_status("", status));
+    status(tonic_health::ServingStatus::NotServing);
+    let heeds = Process::serve("", address);
+    let not = Process::serve("lifecycle: {app_health: off}", address);
+    not.ready();
+    until_said(&heeds, "not ready: waiting for health\n");
+    status(tonic_health::ServingStatus::Serving);
+    heeds.ready();
+    status(tonic_health::ServingStatus::NotServing);
+    until_said(&heeds, "not ready: waiting for health\n");
+    assert_eq!(not.code("probe"), 0);
+}
+
+fn until_said(gateway: &Process, text: &str) {
+    let until = Instant::now() + super::support::patience();
+    loop {
+        let said = gateway.ask("probe").stderr;
+        if said == text.as_bytes() {
+            return;
+        }
+        assert!(Instant::now() < until, "{}", String::from_utf8_lossy(&said));
+    }
+}
