@@ -25,6 +25,7 @@ pub mod life;
 pub mod telemetry;
 
 // L4: siblings that never import each other.
+pub mod export;
 pub mod layer;
 pub mod protocol;
 pub mod serve;

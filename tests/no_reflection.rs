@@ -6,7 +6,7 @@ mod support;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use sidegate::app::Gateway;
+use sidegate::app::{Gateway, Outputs};
 use sidegate::config::{self, Input};
 use sidegate::life::task::{self, Task};
 use tokio::net::TcpListener;
@@ -55,7 +55,7 @@ async fn an_app_without_reflection_is_ready_and_has_no_routes() {
     let (config, problems) = config::load(&input);
     let mut config = config.unwrap_or_else(|| panic!("{problems:?}"));
     config.sources.proto.clear();
-    let bound = Gateway::bind(config, None).expect("a port");
+    let bound = Gateway::bind(config, &Outputs::default()).expect("a port");
     let running = bound.start().expect("threads");
     let gateway = running.addresses().listen;
 

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use sidegate::app::{Gateway, Running};
+use sidegate::app::{Gateway, Outputs, Running};
 use sidegate::config::{self, Input};
 use sidegate::life::task;
 use tokio::net::TcpListener;
@@ -55,7 +55,7 @@ fn gateway(application: SocketAddr) -> Result<Running, Box<dyn Error>> {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         return Err(problems.join("\n").into());
     };
-    Ok(Gateway::bind(config, None)?.start()?)
+    Ok(Gateway::bind(config, &Outputs::default())?.start()?)
 }
 
 async fn wait_until_ready(gateway: &Running) -> Result<(), Box<dyn Error>> {

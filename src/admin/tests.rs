@@ -66,6 +66,7 @@ fn port() -> Port {
         drain: drain.clone(),
         telemetry: Telemetry::new(telemetry::Params {
             access_log: None,
+            tracer: telemetry::trace::Tracer::Off,
             workers: 1,
             clock: Clock::system(),
         }),

@@ -11,6 +11,7 @@
 mod control;
 mod figures;
 mod health;
+mod outputs;
 mod patience;
 mod schemas;
 pub mod signal;
@@ -32,13 +33,13 @@ use crate::schema::Schema;
 use crate::schema::problem::Problem;
 use crate::serve::{Handler, Listener, MakeHandler};
 use crate::telemetry::clock::Clock;
-use crate::telemetry::log::AccessLog;
 use crate::telemetry::{self, Telemetry};
 use crate::upstream::{self, Upstreams};
 use control::Control;
 use schemas::Schemas;
 
 pub use control::Running;
+pub use outputs::Outputs;
 pub use schemas::check;
 
 /// A gateway before it has taken its addresses.
@@ -83,7 +84,7 @@ pub enum StartError {
 impl Gateway {
     /// Takes the addresses and loads the schema files. Problems of the files do not keep the
     /// gateway from starting: what is sound is served, see [`Bound::problems`].
-    pub fn bind(config: Config, access_log: Option<AccessLog>) -> Result<Bound, StartError> {
+    pub fn bind(config: Config, outputs: &Outputs) -> Result<Bound, StartError> {
         let listener = Listener::bind(config.listen).map_err(|error| StartError::Listen {
             address: config.listen,
             error,
@@ -97,7 +98,8 @@ impl Gateway {
             StartError::Listen { address, error }
         })?;
         let telemetry = Telemetry::new(telemetry::Params {
-            access_log,
+            access_log: outputs.access_log.clone(),
+            tracer: outputs.tracer.clone(),
             workers: config.workers,
             clock: Clock::system(),
         });

@@ -15,6 +15,10 @@ use crate::schema::{BindingId, MethodId, Schema};
 
 /// Takes the records of finished calls. It must never block.
 pub trait Sink: Send + Sync {
+    /// The head of a request before anybody else looks at it: here its trace is noted, and the
+    /// headers are made to say of it what the app is to know.
+    fn begin(&self, _record: &mut CallRecord, _headers: &mut http::HeaderMap) {}
+
     /// One call begins.
     fn started(&self) {}
 
@@ -29,6 +33,21 @@ pub struct Record(Rc<Shared>);
 struct Shared {
     record: RefCell<CallRecord>,
     sink: Arc<dyn Sink>,
+}
+
+/// Where a call stands in a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// The trace.
+    pub trace_id: u128,
+    /// The span of this call; that of the client when no spans are made here.
+    pub span_id: u64,
+    /// The span of the client; 0 when the trace begins here.
+    pub parent: u64,
+    /// The span of asking the app.
+    pub upstream: u64,
+    /// Whether spans are made.
+    pub sampled: bool,
 }
 
 /// What is remembered of one call. A call whose client left before an answer went out ends with
@@ -48,6 +67,8 @@ pub struct CallRecord {
     pub peer: SharedPeer,
     /// `user-agent`.
     pub user_agent: Option<http::HeaderValue>,
+    /// Where it stands in a trace.
+    pub trace: Option<Trace>,
     /// The schema the call was pinned to.
     pub schema: Option<Arc<Schema>>,
     /// The REST binding that matched; its template goes to logs and metrics (R10).
@@ -94,6 +115,7 @@ impl CallRecord {
             uri: head.uri.clone(),
             peer,
             user_agent: head.headers.get(http::header::USER_AGENT).cloned(),
+            trace: None,
             schema: None,
             binding: None,
             method: None,

@@ -11,12 +11,11 @@ use super::drain::drain;
 use super::probe::probe;
 use super::{Args, Command, DocumentFormat, TableFormat, exit};
 use crate::admin::routes_view::RoutesView;
-use crate::app::{self, Addresses, Gateway, Running, StartError};
+use crate::app::{self, Addresses, Gateway, Outputs, Running, StartError};
 use crate::config::{self, Config};
 use crate::life::task;
 use crate::schema::problem::{Problem, Severity};
 use crate::telemetry::diagnostics;
-use crate::telemetry::log::AccessLog;
 use crate::telemetry::queue::{self, Queue};
 
 /// How long a gateway may take to answer that it drains.
@@ -146,16 +145,14 @@ fn serve(config: Config, err: &mut dyn Write) -> io::Result<u8> {
     // Both writers come to rest, with what is left, when this function ends.
     let (stdout, _flush_stdout) = queue::start("stdout", queue::DEFAULT_LIMIT, io::stdout())?;
     let (stderr, _flush_stderr) = queue::start("stderr", queue::DEFAULT_LIMIT, io::stderr())?;
-    let telemetry = config.telemetry;
+    let telemetry = &config.telemetry;
     if let Err(error) = diagnostics::init(telemetry.format, telemetry.level.as_str(), stderr) {
         writeln!(err, "{error}")?;
         return Ok(exit::CONFIG);
     }
-    let access_log = telemetry
-        .access_log
-        .then(|| AccessLog::new(telemetry.format, stdout.clone()));
+    let outputs = Outputs::start(telemetry, &stdout)?;
     let patience = config.drain_timeout;
-    match start(config, access_log, &stdout) {
+    match start(config, &outputs, &stdout) {
         Ok(running) => {
             wait(running, patience)?;
             Ok(exit::FINE)
@@ -168,12 +165,8 @@ fn serve(config: Config, err: &mut dyn Write) -> io::Result<u8> {
     }
 }
 
-fn start(
-    config: Config,
-    access_log: Option<AccessLog>,
-    stdout: &Queue,
-) -> Result<Running, StartError> {
-    let bound = Gateway::bind(config, access_log)?;
+fn start(config: Config, outputs: &Outputs, stdout: &Queue) -> Result<Running, StartError> {
+    let bound = Gateway::bind(config, outputs)?;
     for problem in bound.problems().iter() {
         match problem.severity {
             Severity::Error => tracing::error!("{problem}"),

@@ -14,7 +14,6 @@ const PLANNED: &[&str] = &[
     "routes.*.upstream",
     "telemetry.app_logs",
     "telemetry.scrape",
-    "telemetry.traces",
     "tls",
     "upstreams.*.codecs",
     "upstreams.*.tls",

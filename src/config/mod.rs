@@ -44,11 +44,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::export::otlp::Collector;
 use crate::protocol::cors;
 use crate::schema::compile::{AutoMapping, Conflicts, RulesMode};
 use crate::schema::policy::Policies;
 use crate::serve;
 use crate::telemetry::log::Format;
+use crate::telemetry::trace::B3Out;
 use crate::upstream;
 use settings::{LogLevel, Settings};
 use values::Network;
@@ -140,7 +142,7 @@ pub struct Rules {
 }
 
 /// What is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Telemetry {
     /// The form of logs.
     pub format: Format,
@@ -148,4 +150,21 @@ pub struct Telemetry {
     pub access_log: bool,
     /// What the gateway tells about itself.
     pub level: LogLevel,
+    /// How calls are traced, if they are.
+    pub traces: Option<Traces>,
+}
+
+/// How calls are traced.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traces {
+    /// Where spans go.
+    pub collector: Collector,
+    /// The share of new traces that are recorded.
+    pub sample: f64,
+    /// Whether the traces of clients go on.
+    pub follow: bool,
+    /// What the application gets in B3's headers.
+    pub b3: B3Out,
+    /// What it is called.
+    pub service: String,
 }

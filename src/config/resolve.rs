@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::overlay::Input;
 use super::selected::Selected;
 use super::settings::{
-    AccessLog, CorsSettings, LimitSettings, LogFormat, Reflection, RouteSettings, Settings,
-    UpstreamSettings,
+    AccessLog, CorsSettings, LimitSettings, LogFormat, Parents, Reflection, RouteSettings,
+    Settings, TelemetrySettings, TraceSettings, UpstreamSettings,
 };
 use super::tree::{Source, Tree};
 use super::values::{FieldName, HeaderName, Period, PeriodOrOff, Selector, UpstreamUrl};
-use super::{Config, Rules, Sources, Telemetry, machine};
+use super::{Config, Rules, Sources, Telemetry, Traces, machine};
 use crate::protocol::cors::{self, Origins};
 use crate::schema::policy::{
     BoundHeader, HeaderSource, Limits, Policies, Policy, RestOptions, Timeouts,
@@ -69,18 +69,33 @@ pub(super) fn resolve(
         trusted_proxies: settings.rest.headers.trusted_proxies.clone(),
         cors: cors(&settings.rest.cors),
         workers: workers.unwrap_or_else(machine::workers),
-        telemetry: Telemetry {
-            format: match (settings.telemetry.log_format, input.terminal) {
-                (LogFormat::Json, _) | (LogFormat::Auto, false) => Format::Json,
-                (LogFormat::Text, _) | (LogFormat::Auto, true) => Format::Text,
-            },
-            access_log: settings.telemetry.access_log == AccessLog::Stdout,
-            level: settings.telemetry.log_level,
-        },
+        telemetry: telemetry(&settings.telemetry, input),
         drain_timeout: settings.lifecycle.drain_timeout.0,
         app_health: settings.lifecycle.app_health.into(),
         settings,
         tree,
+    })
+}
+
+fn telemetry(settings: &TelemetrySettings, input: &Input) -> Telemetry {
+    Telemetry {
+        format: match (settings.log_format, input.terminal) {
+            (LogFormat::Json, _) | (LogFormat::Auto, false) => Format::Json,
+            (LogFormat::Text, _) | (LogFormat::Auto, true) => Format::Text,
+        },
+        access_log: settings.access_log == AccessLog::Stdout,
+        level: settings.log_level,
+        traces: traces(&settings.traces),
+    }
+}
+
+fn traces(settings: &TraceSettings) -> Option<Traces> {
+    Some(Traces {
+        collector: settings.collector.as_ref()?.collector.clone(),
+        sample: settings.sample.0,
+        follow: settings.parents == Parents::Follow,
+        b3: settings.b3.into(),
+        service: settings.service.clone(),
     })
 }
 

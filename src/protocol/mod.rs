@@ -162,12 +162,13 @@ impl FrontDoor {
     /// it waits for.
     pub fn handle(&self, peer: SharedPeer, request: Request<Body>) -> LocalFuture<Response<Body>> {
         let now = tokio::time::Instant::now().into_std();
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let schema = self.live.load();
         let front = self.front(&head, &body, &schema);
         let mut record = CallRecord::new(now, Rc::clone(&peer), &head);
         record.schema = Some(Arc::clone(&schema));
         record.protocol = front.name();
+        self.sink.begin(&mut record, &mut head.headers);
         let record = Record::new(record, Arc::clone(&self.sink));
         let watch = observe::Departure::new(record.clone());
         let incoming = Incoming {

@@ -12,21 +12,27 @@ pub mod diagnostics;
 pub mod log;
 pub mod metrics;
 pub mod queue;
+pub mod trace;
 
 use std::fmt;
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use crate::call::record::{CallRecord, Sink};
-use clock::{Clock, Moment};
+use clock::Clock;
 use log::AccessLog;
 use log::line::Entry;
 use metrics::{Metrics, Shard, expose};
+use trace::Tracer;
 
 /// What telemetry is made of.
 #[derive(Debug)]
 pub struct Params {
     /// Where access log lines go; `None` writes none.
     pub access_log: Option<AccessLog>,
+    /// How calls are traced.
+    pub tracer: Tracer,
     /// How many workers will count.
     pub workers: usize,
     /// What calls are timed by.
@@ -37,6 +43,7 @@ pub struct Params {
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     access_log: Option<AccessLog>,
+    tracer: Tracer,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -44,10 +51,23 @@ pub struct Telemetry {
 impl Telemetry {
     /// Telemetry that has seen nothing yet.
     pub fn new(params: Params) -> Self {
+        let metrics = Metrics::new(params.workers, params.clock);
+        let tracer = params.tracer.clone();
+        metrics.show(move |page| {
+            if let Some(dropped) = tracer.dropped() {
+                page.single(
+                    "sidegate_trace_dropped_spans_total",
+                    "counter",
+                    "Spans that were lost because the collector did not take them in time.",
+                    dropped,
+                );
+            }
+        });
         Self {
             access_log: params.access_log,
+            tracer: params.tracer,
             clock: params.clock,
-            metrics: Arc::new(Metrics::new(params.workers, params.clock)),
+            metrics: Arc::new(metrics),
         }
     }
 
@@ -60,6 +80,7 @@ impl Telemetry {
     pub fn sink(&self) -> Arc<dyn Sink> {
         Arc::new(WorkerSink {
             access_log: self.access_log.clone(),
+            tracer: self.tracer.clone(),
             clock: self.clock,
             shard: self.metrics.shard(),
         })
@@ -75,11 +96,16 @@ impl Telemetry {
 /// Counts a call, then writes its line.
 struct WorkerSink {
     access_log: Option<AccessLog>,
+    tracer: Tracer,
     clock: Clock,
     shard: Shard,
 }
 
 impl Sink for WorkerSink {
+    fn begin(&self, record: &mut CallRecord, headers: &mut HeaderMap) {
+        self.tracer.begin(record, headers);
+    }
+
     fn started(&self) {
         self.shard.started();
     }
@@ -87,12 +113,20 @@ impl Sink for WorkerSink {
     fn finished(&self, record: &CallRecord) {
         let ended = (self.clock.monotonic)();
         self.shard.finished(record, ended);
+        let traced = record.trace.is_some_and(|of| of.sampled);
+        if self.access_log.is_none() && !traced {
+            return;
+        }
+        let entry = Entry {
+            record,
+            ended,
+            wall: (self.clock.wall)(),
+        };
         if let Some(log) = &self.access_log {
-            log.write(&Entry {
-                record,
-                ended,
-                moment: Moment::new((self.clock.wall)()),
-            });
+            log.write(&entry);
+        }
+        if traced {
+            self.tracer.end(&entry);
         }
     }
 }

@@ -29,7 +29,7 @@ const GATHER: Duration = Duration::from_millis(5);
 /// How long the end of the process waits for a reader that does not read.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A handle for those who have lines.
+/// A handle for those who have lines, or other pieces.
 #[derive(Clone)]
 pub struct Queue(Arc<Shared>);
 
@@ -44,8 +44,35 @@ struct Shared {
     filled: Condvar,
     /// Wakes who waits for the end of the writer.
     ended: Condvar,
+    /// What had no room, or was given up by the output.
     dropped: AtomicU64,
     limit: usize,
+    gather: Duration,
+}
+
+/// Where what was handed over goes.
+pub trait Output: Send + 'static {
+    /// How long the writer gathers after a batch.
+    fn gather(&self) -> Duration {
+        GATHER
+    }
+
+    /// Takes everything that was handed over since the last time, one piece after the other; says
+    /// how many pieces were lost.
+    fn take(&mut self, batch: &[u8]) -> u64;
+}
+
+/// Lines to something that is written to.
+struct Lines<W>(W);
+
+impl<W: Write + Send + 'static> Output for Lines<W> {
+    fn take(&mut self, batch: &[u8]) -> u64 {
+        let written = self.0.write_all(batch).and_then(|()| self.0.flush());
+        match written {
+            Ok(()) => 0,
+            Err(_gone) => memchr::memchr_iter(b'\n', batch).count() as u64,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -62,12 +89,18 @@ pub fn start<W>(name: &str, limit: usize, output: W) -> io::Result<(Queue, Flush
 where
     W: Write + Send + 'static,
 {
+    start_to(name, limit, Lines(output))
+}
+
+/// The same, to anything that takes batches.
+pub fn start_to(name: &str, limit: usize, output: impl Output) -> io::Result<(Queue, Flush)> {
     let shared = Arc::new(Shared {
         state: Mutex::new(State::default()),
         filled: Condvar::new(),
         ended: Condvar::new(),
         dropped: AtomicU64::new(0),
         limit,
+        gather: output.gather(),
     });
     let theirs = Arc::clone(&shared);
     thread::Builder::new()
@@ -79,12 +112,17 @@ where
 impl Queue {
     /// Hands over a line, its end included; false when it had to be dropped.
     pub fn push(&self, line: &[u8]) -> bool {
+        self.push_pieces(line, 1)
+    }
+
+    /// Hands over some pieces, all or none of them.
+    pub fn push_pieces(&self, line: &[u8], pieces: u64) -> bool {
         let shared = &*self.0;
         let mut state = shared.lock();
         let length = state.lines.len() + line.len();
         if state.closed || length > shared.limit {
             drop(state);
-            shared.dropped.fetch_add(1, Ordering::Relaxed);
+            shared.dropped.fetch_add(pieces, Ordering::Relaxed);
             return false;
         }
         state.lines.extend_from_slice(line);
@@ -112,16 +150,12 @@ impl Shared {
     }
 
     /// The life of the writer: until the queue is closed and empty.
-    fn write_all(&self, mut output: impl Write) {
+    fn write_all(&self, mut output: impl Output) {
         let mut lines = Vec::new();
         while self.take(&mut lines) {
-            if output
-                .write_all(&lines)
-                .and_then(|()| output.flush())
-                .is_err()
-            {
-                let lost = memchr::memchr_iter(b'\n', &lines).count();
-                self.dropped.fetch_add(lost as u64, Ordering::Relaxed);
+            let lost = output.take(&lines);
+            if lost > 0 {
+                self.dropped.fetch_add(lost, Ordering::Relaxed);
             }
             lines.clear();
             self.gather();
@@ -147,7 +181,10 @@ impl Shared {
 
     fn gather(&self) {
         let more = |state: &mut State| !state.closed && state.lines.len() <= self.limit / 2;
-        drop(self.filled.wait_timeout_while(self.lock(), GATHER, more));
+        drop(
+            self.filled
+                .wait_timeout_while(self.lock(), self.gather, more),
+        );
     }
 }
 

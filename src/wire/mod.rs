@@ -1,4 +1,4 @@
-//! Facts of the gRPC wire: frames, timeouts, percent-encoding, compression; and WebSocket's frames.
+//! Facts of the gRPC wire: frames, timeouts, percent-encoding, compression, traces; and WebSocket's frames.
 //!
 //! Everything here is sans-IO and pure: bytes in, bytes or values out, no clock, no tokio, and
 //! no panic on any input.
@@ -7,4 +7,5 @@ pub mod compress;
 pub mod frame;
 pub mod percent;
 pub mod timeout;
+pub mod trace;
 pub mod websocket;

@@ -21,6 +21,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("deframe", plain::deframe),
     ("timeout", plain::timeout),
     ("percent", plain::percent),
+    ("trace", plain::trace),
     ("config", plain::config),
     ("descriptors", plain::descriptors),
     ("websocket", plain::websocket),

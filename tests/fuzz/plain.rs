@@ -9,7 +9,7 @@ use sidegate::schema::problem::Severity;
 use sidegate::source::descriptor_set;
 use sidegate::wire::frame::{Deframer, Follower, FrameError, Rules};
 use sidegate::wire::websocket::{Decoder, Event, Violation};
-use sidegate::wire::{percent, timeout as timeouts};
+use sidegate::wire::{percent, timeout as timeouts, trace};
 use sidegate::{config as settings, yaml};
 
 /// A template that parses is written as one that parses to the same; a complaint has a place.
@@ -99,6 +99,31 @@ fn messages(rules: Rules, chunks: std::slice::Chunks<'_, u8>) -> (Vec<Bytes>, Op
         }
     }
     (found, deframer.finish().err())
+}
+
+/// A context that parses is one that others read too, in every form.
+pub(crate) fn trace(data: &[u8]) {
+    let mut parts = data.split(|byte| *byte == b' ');
+    let several = trace::parse_b3_multi(trace::B3 {
+        trace_id: parts.next().unwrap_or_default(),
+        span_id: parts.next().unwrap_or_default(),
+        sampled: parts.next(),
+        flags: parts.next(),
+    });
+    let found = [
+        trace::parse_traceparent(data),
+        trace::parse_b3(data),
+        several,
+    ];
+    for context in found.into_iter().flatten() {
+        assert!(context.trace_id != 0 && context.span_id != 0);
+        let told = trace::Context {
+            sampled: Some(context.is_sampled()),
+            ..context
+        };
+        assert_eq!(trace::parse_traceparent(&context.traceparent()), Some(told));
+        assert_eq!(trace::parse_b3(&context.b3()), Some(told));
+    }
 }
 
 /// A timeout that parses is never made longer by being written and read again.

@@ -35,7 +35,9 @@ pub use rest::{
 };
 pub use routes::RouteSettings;
 pub use schema::{Reflection, SchemaSettings, UnknownMethods};
-pub use telemetry::{AccessLog, LogFormat, LogLevel, TelemetrySettings};
+pub use telemetry::{
+    AccessLog, B3, LogFormat, LogLevel, Parents, TelemetrySettings, TraceSettings,
+};
 pub use upstreams::UpstreamSettings;
 
 /// The configuration of Sidegate.

@@ -3,8 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::values::{CollectorUrl, Share};
+use crate::telemetry::trace;
+
 /// What is told about calls and about the gateway itself.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 pub struct TelemetrySettings {
     /// The form of logs.
     pub log_format: LogFormat,
@@ -14,6 +17,56 @@ pub struct TelemetrySettings {
 
     /// What the gateway tells about itself on stderr.
     pub log_level: LogLevel,
+
+    /// Spans of calls for a collector of traces, by OTLP.
+    pub traces: TraceSettings,
+}
+
+/// Spans of calls, for a collector of traces. A span stands for a call, and another one below it
+/// for asking the application, which is told of it in `traceparent`. Log lines name the trace.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct TraceSettings {
+    /// The collector: `http://` for protobuf over HTTP (at `/v1/traces` when no path is given),
+    /// `grpc://` for gRPC. Without one there are no spans, and what clients send of traces passes
+    /// to the application as it is.
+    pub collector: Option<CollectorUrl>,
+
+    /// How many of the traces that begin here are recorded: 0.01 is one of a hundred.
+    pub sample: Share,
+
+    /// Whether a trace that a client began is continued, with what the client decided about
+    /// recording it.
+    pub parents: Parents,
+
+    /// What the application gets in B3's headers, besides W3C's `traceparent`.
+    pub b3: B3,
+
+    /// What the application and its gateway are called in traces.
+    pub service: String,
+}
+
+/// `telemetry.traces.parents`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Parents {
+    /// It is; of W3C's and B3's headers W3C's come first.
+    Follow,
+    /// Every call begins a trace: for clients that nobody knows.
+    Restart,
+}
+
+choice! {
+    /// `telemetry.traces.b3`.
+    B3: trace::B3Out {
+        /// The form that the client used, if it used one.
+        Follow => trace::B3Out::Follow,
+        /// The one header `b3`.
+        Single => trace::B3Out::Single,
+        /// `x-b3-traceid` and its siblings.
+        Multi => trace::B3Out::Multi,
+        /// Nothing.
+        Off => trace::B3Out::Off,
+    }
 }
 
 /// `telemetry.log_format`.

@@ -6,9 +6,11 @@
 
 mod address;
 mod amount;
+mod collector;
 mod network;
 mod origin;
 mod selector;
+mod share;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -23,9 +25,11 @@ use serde::ser::{Serialize, Serializer};
 
 pub use address::{Listen, ListenOrOff};
 pub use amount::{Count, Period, PeriodOrOff, PeriodOrZero, Size};
+pub use collector::CollectorUrl;
 pub use network::Network;
 pub use origin::OriginPattern;
 pub use selector::Selector;
+pub use share::Share;
 pub use token::{CookieName, FieldName, HeaderName, MetadataPrefix, QueryPattern};
 pub use upstream_url::UpstreamUrl;
 
@@ -59,6 +63,7 @@ struct Kind {
 }
 
 const KINDS: &[Kind] = &[
+    kind::<CollectorUrl>(),
     kind::<CookieName>(),
     kind::<Count>(),
     kind::<FieldName>(),
@@ -73,6 +78,7 @@ const KINDS: &[Kind] = &[
     kind::<PeriodOrZero>(),
     kind::<QueryPattern>(),
     kind::<Selector>(),
+    kind::<Share>(),
     kind::<Size>(),
     kind::<UpstreamUrl>(),
 ];
@@ -132,6 +138,7 @@ macro_rules! as_string {
 }
 
 as_string!(
+    CollectorUrl,
     Count,
     CookieName,
     FieldName,
@@ -146,6 +153,7 @@ as_string!(
     PeriodOrZero,
     QueryPattern,
     Selector,
+    Share,
     Size,
     UpstreamUrl
 );

@@ -5,13 +5,14 @@
 //! rest.
 
 use std::fmt::{Display, Write as _};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::escape::{Escaped, append};
 use super::redact::Redacted;
 use crate::call::Code;
 use crate::call::record::CallRecord;
 use crate::telemetry::clock::Moment;
+use crate::wire::trace::{span_id_text, trace_id_text};
 
 /// No line is longer, its end included.
 pub const LIMIT: usize = 8 << 10;
@@ -46,7 +47,7 @@ pub struct Entry<'call> {
     /// When it ended, by the clock that timed it.
     pub ended: Instant,
     /// When it ended, by the calendar.
-    pub moment: Moment,
+    pub wall: SystemTime,
 }
 
 impl Entry<'_> {
@@ -61,7 +62,14 @@ impl Entry<'_> {
         Some(answered.saturating_duration_since(started))
     }
 
-    fn rpc(&self) -> Option<&str> {
+    /// The template of the route that matched.
+    pub fn template(&self) -> Option<&str> {
+        let schema = self.record.schema.as_ref()?;
+        Some(schema.binding(self.record.binding?).template.as_str())
+    }
+
+    /// `pkg.Service/Method`, when the schema knows it.
+    pub fn rpc(&self) -> Option<&str> {
         let schema = self.record.schema.as_ref()?;
         let path = &schema.method(self.record.method?).path;
         Some(path.strip_prefix('/').unwrap_or(path))
@@ -79,17 +87,20 @@ macro_rules! name {
 pub fn json(entry: &Entry<'_>, line: &mut String) {
     let record = entry.record;
     line.push_str("{\"time\":\"");
-    line.push_str(entry.moment.as_str());
+    line.push_str(Moment::new(entry.wall).as_str());
     let mut line = Json(line);
     line.0.push_str("\",\"event\":\"call\"");
+    if let Some(of) = &record.trace {
+        line.hex(name!("trace_id"), &trace_id_text(of.trace_id));
+        line.hex(name!("span_id"), &span_id_text(of.span_id));
+    }
     line.plain(name!("protocol"), record.protocol);
     line.text(name!("method"), record.http_method.as_str(), METHOD_LIMIT);
     line.text(name!("path"), record.uri.path(), PATH_LIMIT);
     if let Some(query) = record.uri.query() {
         line.display(name!("query"), Redacted(query), QUERY_LIMIT);
     }
-    if let (Some(schema), Some(binding)) = (&record.schema, record.binding) {
-        let template = schema.binding(binding).template.as_str();
+    if let Some(template) = entry.template() {
         line.text(name!("template"), template, TEMPLATE_LIMIT);
     }
     if let Some(rpc) = entry.rpc() {
@@ -131,7 +142,7 @@ pub fn json(entry: &Entry<'_>, line: &mut String) {
 /// was, and what went wrong.
 pub fn text(entry: &Entry<'_>, line: &mut String) {
     let record = entry.record;
-    line.push_str(entry.moment.time_of_day());
+    line.push_str(Moment::new(entry.wall).time_of_day());
     let mut took = String::new();
     push_millis(&mut took, entry.total());
     let status = record.http_status.unwrap_or(0);
@@ -192,6 +203,11 @@ impl Json<'_> {
         self.0.push('"');
         self.0.push_str(value);
         self.0.push('"');
+    }
+
+    /// Digits.
+    fn hex(&mut self, name: &'static str, value: &[u8]) {
+        self.plain(name, str::from_utf8(value).unwrap_or_default());
     }
 
     fn text(&mut self, name: &'static str, value: &str, limit: usize) {

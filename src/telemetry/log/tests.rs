@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::line::{self, Entry, LIMIT};
 use crate::call::record::CallRecord;
 use crate::call::{Code, Fault, Peer};
-use crate::telemetry::clock::Moment;
 
 /// The head of a request as a client may send it.
 fn record(started: Instant, request: http::request::Builder) -> CallRecord {
@@ -37,7 +36,7 @@ fn at(started: Instant, record: &CallRecord) -> Entry<'_> {
     Entry {
         record,
         ended: started + Duration::from_micros(12_345),
-        moment: Moment::new(UNIX_EPOCH + Duration::from_millis(1_700_000_000_007)),
+        wall: UNIX_EPOCH + Duration::from_millis(1_700_000_000_007),
     }
 }
 
