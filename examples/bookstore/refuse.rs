@@ -76,7 +76,7 @@ pub(crate) fn changed_meanwhile(name: &str, current: &str) -> Status {
 pub(crate) fn broke_off(after: i32) -> Status {
     Status::with_error_details(
         Code::DataLoss,
-        format!("the shelf fell over after {after} books"),
+        format!("the shelf fell over after {after} of them"),
         ErrorDetails::with_error_info(
             "SHELF_FELL_OVER",
             "bookstore.example",

@@ -178,9 +178,8 @@ impl Bookstore for Service {
         &self,
         request: Request<DownloadBookRequest>,
     ) -> Result<Response<Self::DownloadBookStream>, Status> {
-        let DownloadBookRequest { name, chunk_bytes } = request.into_inner();
-        let book = self.store.book(&name)?;
-        streams::download(&book, chunk_bytes)
+        let book = self.store.book(&request.get_ref().name)?;
+        streams::download(&book, request.get_ref())
     }
 
     async fn download_cover(

@@ -9,7 +9,8 @@ use futures_util::stream::{self, Stream, StreamExt};
 use tonic::{Response, Status, Streaming};
 
 use super::proto::bookstore::v1::{
-    Book, ChatRequest, ChatResponse, ImportBooksRequest, ImportBooksResponse, StreamBooksRequest,
+    Book, ChatRequest, ChatResponse, DownloadBookRequest, ImportBooksRequest, ImportBooksResponse,
+    StreamBooksRequest,
 };
 use super::proto::google::api::HttpBody;
 use super::refuse;
@@ -152,20 +153,28 @@ impl Stream for Replies {
     }
 }
 
-/// Sends the text of a book in pieces; the first says what it is.
+/// Sends the text of a book in pieces, of which the first says what it is, and breaks off after
+/// `fail_after` of them.
 pub(crate) fn download(
     book: &Book,
-    chunk_bytes: i32,
+    request: &DownloadBookRequest,
 ) -> Result<Response<Outbound<HttpBody>>, Status> {
-    let chunk = match usize::try_from(chunk_bytes) {
+    let chunk = match usize::try_from(request.chunk_bytes) {
         Ok(0) => 1024,
         Ok(bytes) => bytes,
         Err(_) => return Err(refuse::invalid("chunk_bytes", "must not be negative")),
     };
     let text = text(book).into_bytes();
     let mut content_type = Some(String::from("text/plain; charset=utf-8"));
+    let sound = request.fail_after.map_or(usize::MAX, |after| {
+        usize::try_from(after).unwrap_or_default()
+    });
+    let end = request
+        .fail_after
+        .map(|after| Err(refuse::broke_off(after)));
     let pieces: Vec<Result<HttpBody, Status>> = text
         .chunks(chunk)
+        .take(sound)
         .map(|piece| {
             Ok(HttpBody {
                 content_type: content_type.take().unwrap_or_default(),
@@ -173,6 +182,7 @@ pub(crate) fn download(
                 extensions: Vec::new(),
             })
         })
+        .chain(end)
         .collect();
     let id = book.name.rsplit('/').next().unwrap_or("book");
     let mut response: Response<Outbound<HttpBody>> = Response::new(Box::pin(stream::iter(pieces)));

@@ -27,7 +27,7 @@ schemathesis.openapi.format(
 def before_call(context, case, kwargs):
     """Streams that go on for hours, or are asked to fail, are right, and no test. And the bookseller
     breaks off over empty words, visibly (S4), which a client takes for a fault."""
-    if case.operation.path.endswith(":stream") and isinstance(case.query, dict):
+    if case.operation.path.endswith((":stream", ":download")) and isinstance(case.query, dict):
         case.query.pop("failAfter", None)
         if isinstance(case.query.get("rounds"), int):
             case.query["rounds"] %= 3
