@@ -39,14 +39,15 @@ start_etcd() {
     }
 }
 
-# start_etcd_gateway UPSTREAM: Sidegate as etcd's own gateway behaves; sets GATEWAY.
+# start_etcd_gateway UPSTREAM: Sidegate as etcd's own gateway behaves, which is one of grpc-gateway's
+# first version; sets GATEWAY.
 start_etcd_gateway() {
     cat >"$SCRATCH/sidegate.yaml" <<YAML
 json:
   names: proto
-  unknown_fields: ignore
+  defaults: omit
 rest:
-  stream: result
+  compat: grpc-gateway
   errors: gateway_v1
   conflicts: first
 YAML

@@ -22,9 +22,8 @@ need_go_plugin() {
     printf '%s' "$2" >"$stamp"
 }
 
-# grpc-gateway, generated for all cases and built; sets GRPC_GATEWAY to its folder. $1 is the
-# runner of the suite.
-need_grpc_gateway() {
+# What grpc-gateway is generated with, at $PEERS/bin.
+need_grpc_gateway_tools() {
     command -v go >/dev/null || need_apt go golang-go
     need_apt protoc protobuf-compiler
     mkdir -p "$PEERS/bin"
@@ -32,6 +31,12 @@ need_grpc_gateway() {
     need_go_plugin protoc-gen-go-grpc google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
     need_go_plugin protoc-gen-grpc-gateway \
         github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway@v2.33.0
+}
+
+# grpc-gateway, generated for all cases and built; sets GRPC_GATEWAY to its folder. $1 is the
+# runner of the suite.
+need_grpc_gateway() {
+    need_grpc_gateway_tools
     GRPC_GATEWAY=$PEERS/vectors
     rm -rf "$GRPC_GATEWAY"
     mkdir -p "$GRPC_GATEWAY"

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::overlay::{self, CONFIG_VARIABLE, Input, UPSTREAM};
 use super::settings::Settings;
 use super::tree::{Layer, Source, Tree};
-use super::{Config, check, conflicts, reference, resolve};
+use super::{Config, check, compat, conflicts, reference, resolve};
 use crate::schema::problem::{Location, Problem, Severity};
 use crate::yaml;
 
@@ -41,9 +41,10 @@ fn attempt(input: &Input, problems: &mut Vec<Problem>) -> Option<Config> {
     };
     let mut tree = check::check(&defaults, &schema, problems)?;
     let file = file_layer(input, problems);
+    let compat = file.as_ref().and_then(compat::layer);
     let upstream = file.as_ref().map_or(UPSTREAM, only_upstream).to_owned();
     let overlays = overlay::layers(input, &upstream, problems);
-    for layer in file.iter().chain(&overlays) {
+    for layer in compat.iter().chain(&file).chain(&overlays) {
         if let Some(sound) = check::check(layer, &schema, problems) {
             tree.overlay(sound);
         }

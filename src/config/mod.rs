@@ -1,7 +1,7 @@
 //! The configuration: [`load()`] reads it, checks it whole and resolves it to a [`Config`].
 //!
 //! ```text
-//! defaults.yaml + sidegate.yaml + SIDEGATE_ variables + flags   (layers, each checked by itself)
+//! defaults.yaml + compat/*.yaml + sidegate.yaml + SIDEGATE_ variables + flags   (layers, each checked by itself)
 //!     -> one tree of sound values, each with its origin
 //!     -> Settings (types; their docs are the manual)
 //!     -> Config (everything resolved; nothing is parsed or looked up at request time)
@@ -22,6 +22,7 @@
 //! ```
 
 mod check;
+mod compat;
 mod conflicts;
 mod later;
 mod load;

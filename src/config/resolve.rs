@@ -21,6 +21,9 @@ use crate::serve;
 use crate::telemetry::log::Format;
 use crate::upstream::{Params, Target};
 
+/// `rest.headers.original` when nothing is said.
+const USUAL_ORIGINAL: &str = "x-original-";
+
 /// The directory of proto files when none is named.
 const DEFAULT_PROTO: &str = "proto";
 
@@ -131,7 +134,9 @@ fn path(item: &Tree, input: &Input) -> Option<PathBuf> {
     let given = Path::new(text.as_str()?);
     let base = match &item.origin.source {
         Source::File(file) => Path::new(&**file).parent().unwrap_or_else(|| Path::new("")),
-        Source::Default | Source::Variable(_) | Source::Flag(_) => &input.directory,
+        Source::Default | Source::Compat(_) | Source::Variable(_) | Source::Flag(_) => {
+            &input.directory
+        }
     };
     Some(base.join(given))
 }
@@ -261,6 +266,11 @@ fn default_policy(settings: &Settings) -> Policy {
         ignore_trailing_slash: settings.rest.trailing_slash.into(),
         method_override: settings.rest.method_override,
         docs: settings.rest.docs.into(),
+        connect_by_path: settings.rest.method_paths.into(),
+        original_prefix: {
+            let prefix = &settings.rest.headers.original.0;
+            (**prefix != *USUAL_ORIGINAL).then(|| prefix.clone())
+        },
         denied_headers: settings
             .rest
             .headers

@@ -9,13 +9,13 @@ use crate::schema::policy::{ErrorShape, FieldNames, Policy, StreamShape};
 use crate::schema::problem::{Problem, Severity};
 
 /// A directory with a `sidegate.yaml`.
-fn directory(yaml: &str) -> tempfile::TempDir {
+pub(super) fn directory(yaml: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("sidegate.yaml"), yaml).unwrap();
     directory
 }
 
-fn input(directory: &Path) -> Input {
+pub(super) fn input(directory: &Path) -> Input {
     Input {
         directory: directory.to_owned(),
         ..Input::default()
@@ -33,7 +33,7 @@ fn variables(given: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// Loads what must be sound.
-fn sound(input: &Input) -> Config {
+pub(super) fn sound(input: &Input) -> Config {
     let (config, problems) = load(input);
     let errors: Vec<&Problem> = problems
         .iter()
@@ -43,7 +43,7 @@ fn sound(input: &Input) -> Config {
     config.unwrap()
 }
 
-fn sound_file(yaml: &str) -> Config {
+pub(super) fn sound_file(yaml: &str) -> Config {
     sound(&input(directory(yaml).path()))
 }
 

@@ -18,6 +18,8 @@ use crate::yaml::{Mark, Node};
 pub enum Source {
     /// Nobody: it holds when nothing else is said.
     Default,
+    /// `rest.compat`, by what it says.
+    Compat(&'static str),
     /// A file.
     File(Arc<str>),
     /// A variable of the environment.
@@ -179,6 +181,7 @@ impl Origin {
     pub fn location(&self) -> Option<Location> {
         match &self.source {
             Source::Default => None,
+            Source::Compat(name) => Some(Location::file(*name)),
             Source::File(file) => {
                 Some(Location::at(Arc::clone(file), self.at.line, self.at.column))
             }

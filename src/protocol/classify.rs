@@ -84,6 +84,9 @@ fn is_connect_get(uri: &Uri) -> bool {
 
 /// Whether a POST of JSON is for a unary method by its very path, and no REST route claims it.
 fn is_only_connect(uri: &Uri, schema: &Schema) -> bool {
+    if !schema.default_policy.rest.connect_by_path {
+        return false;
+    }
     let Some(id) = schema.find(uri.path()) else {
         return false;
     };

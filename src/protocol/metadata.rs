@@ -20,6 +20,10 @@ pub struct Rules<'a> {
     pub grpc: bool,
     /// Whether the peer's forwarding headers are believed.
     pub trusted: bool,
+    /// `rest.metadata_prefix`: what names of headers lose on their way.
+    pub strip: Option<&'a str>,
+    /// `rest.header_prefix`: under which HTTP's own headers pass once more.
+    pub prefix: Option<&'a str>,
 }
 
 /// The metadata of a request and how many values were left out because metadata cannot hold
@@ -31,23 +35,82 @@ pub fn from_headers(headers: &HeaderMap, rules: Rules<'_>) -> (Metadata, u32) {
     let mut dropped = 0;
     let named = hop_by_hop_by_name(headers);
     for (name, value) in headers {
-        let text = name.as_str();
-        if !passes(text, rules) || named.iter().any(|other| other == text) {
+        if named.iter().any(|other| other == name.as_str()) {
             continue;
         }
-        if text.ends_with("-bin") {
-            dropped += append_binary(&mut metadata, name, value);
-        } else if value
-            .as_bytes()
-            .iter()
-            .all(|byte| (0x20..=0x7E).contains(byte))
+        if let Some(prefix) = rules.prefix
+            && let Some(name) = prefixed(prefix, name.as_str())
         {
-            metadata.append(name, value.clone());
-        } else {
-            dropped += 1;
+            dropped += append(&mut metadata, &name, value);
+        }
+        let stripped = rules.strip.and_then(|prefix| strip(prefix, name.as_str()));
+        let name = stripped.as_ref().unwrap_or(name);
+        // Under a new name a header may no more than others of that name, and what the prefix says
+        // of a header is for the gateway alone to say.
+        let taken = rules
+            .prefix
+            .is_some_and(|prefix| begins(name.as_str(), prefix));
+        if !taken && passes(name.as_str(), rules) {
+            dropped += append(&mut metadata, name, value);
         }
     }
     (metadata, dropped)
+}
+
+/// Appends a value; the count of those that metadata cannot hold.
+fn append(metadata: &mut Metadata, name: &HeaderName, value: &HeaderValue) -> u32 {
+    if name.as_str().ends_with("-bin") {
+        return append_binary(metadata, name, value);
+    }
+    let bytes = value.as_bytes();
+    let fits = bytes.iter().all(|byte| (0x20..=0x7E).contains(byte));
+    if fits {
+        metadata.append(name, value.clone());
+    }
+    u32::from(!fits)
+}
+
+/// The name without the prefix, if it has it.
+fn strip(prefix: &str, name: &str) -> Option<HeaderName> {
+    let tail = begins(name, prefix).then(|| name.get(prefix.len()..))??;
+    HeaderName::try_from(tail).ok()
+}
+
+fn begins(name: &str, prefix: &str) -> bool {
+    let head = name.as_bytes().get(..prefix.len());
+    head.is_some_and(|head| head.eq_ignore_ascii_case(prefix.as_bytes()))
+}
+
+/// The second name of one of HTTP's own headers, as grpc-gateway counts them.
+fn prefixed(prefix: &str, name: &str) -> Option<HeaderName> {
+    const OWN: [&str; 22] = [
+        "accept",
+        "accept-charset",
+        "accept-language",
+        "accept-ranges",
+        "authorization",
+        "cache-control",
+        "content-type",
+        "cookie",
+        "date",
+        "expect",
+        "from",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-schedule-tag-match",
+        "if-unmodified-since",
+        "max-forwards",
+        "origin",
+        "pragma",
+        "referer",
+        "user-agent",
+        "warning",
+    ];
+    if name != "via" && !OWN.contains(&name) {
+        return None;
+    }
+    HeaderName::try_from(format!("{prefix}{name}")).ok()
 }
 
 /// Whether a header of this name may pass at all.
@@ -147,6 +210,8 @@ mod tests {
             denied: &denied,
             grpc,
             trusted: false,
+            strip: None,
+            prefix: None,
         };
         let (metadata, dropped) = from_headers(&map, rules);
         let seen: Vec<_> = metadata

@@ -119,9 +119,9 @@ pub fn decode_capture(
     }
 }
 
-/// Decodes a key or a value of a query, in which `+` is a space.
-pub fn decode_query(raw: &str) -> Result<Cow<'_, str>, PathError> {
-    if !raw.contains('+') {
+/// Decodes a key or a value of a query, in which `+` is a space unless it `is_plus`.
+pub fn decode_query(raw: &str, is_plus: bool) -> Result<Cow<'_, str>, PathError> {
+    if is_plus || !raw.contains('+') {
         return decode(raw, |_| false);
     }
     let spaced = raw.replace('+', " ");
@@ -299,11 +299,17 @@ mod tests {
             ("%80", Err(Error::Utf8)),
         ] {
             assert_eq!(
-                decode_query(raw).as_deref(),
+                decode_query(raw, false).as_deref(),
                 expected.as_ref().copied(),
                 "{raw}"
             );
         }
+    }
+
+    #[test]
+    fn r6_a_plus_may_be_one_in_a_query() {
+        assert_eq!(decode_query("a+b%2B", true).as_deref(), Ok("a+b+"));
+        assert_eq!(decode_query("a+b%2B", false).as_deref(), Ok("a b+"));
     }
 
     #[test]
@@ -333,8 +339,8 @@ mod tests {
                 prop_assert!(found.is_ok() || check(&raw).is_err() || found == Err(Error::Utf8));
             }
             prop_assert_eq!(
-                decode_query(&raw).is_err(),
-                decode_query(&raw.replace('+', "%20")).is_err()
+                decode_query(&raw, false).is_err(),
+                decode_query(&raw.replace('+', "%20"), false).is_err()
             );
             let once = normal(&raw).into_owned();
             prop_assert!(check(&raw).is_err() || normal(&once) == once);

@@ -92,6 +92,8 @@ pub enum Defaults {
     Omit,
     /// Written.
     Emit,
+    /// Written, and `null` for what is not set and would show it.
+    EmitNull,
 }
 
 /// `json.enums`.
@@ -158,8 +160,20 @@ pub struct RestOptions {
     pub debug_info: bool,
     /// `rest.headers.deny` (M1): lower-case names that never reach the app.
     pub denied_headers: Vec<Box<str>>,
-    /// `rest.metadata_prefix` (M2): put before the names of the app's metadata.
+    /// `rest.metadata_prefix` (M2): put before the names of the app's metadata, and taken off
+    /// those of request headers.
     pub metadata_prefix: Option<Box<str>>,
+    /// `rest.header_prefix` (M1): HTTP's own request headers reach the app under it too.
+    pub header_prefix: Option<Box<str>>,
+    /// `rest.headers.original` (M3), where it is not `x-original-`.
+    pub original_prefix: Option<Box<str>>,
+    /// `rest.status_headers`: whether gRPC's status is told by headers where no body tells it.
+    pub status_headers: bool,
+    /// `rest.query_plus: plus` (R6): whether `+` is a plus in a query.
+    pub plus_in_query: bool,
+    /// `rest.method_paths: connect`: whether JSON for a path of a method that no rule has is
+    /// Connect's, though it does not say so.
+    pub connect_by_path: bool,
     /// `rest.compression` (M5): how answers may be compressed, the one liked best first.
     pub compression: Vec<Encoding>,
     /// `rest.compression_from` (M5): answers below this many bytes are sent as they are.
@@ -208,6 +222,8 @@ pub enum ErrorShape {
     Problem,
     /// `{"error":…,"message":…,"code":5}`.
     GatewayV1,
+    /// No body.
+    None,
 }
 
 /// `rest.stream` (S1).
@@ -280,6 +296,11 @@ impl Default for RestOptions {
             debug_info: false,
             denied_headers: Vec::new(),
             metadata_prefix: None,
+            header_prefix: None,
+            original_prefix: None,
+            status_headers: false,
+            plus_in_query: false,
+            connect_by_path: true,
             compression: vec![Encoding::Zstd, Encoding::Brotli, Encoding::Gzip],
             compression_from: 1024,
         }

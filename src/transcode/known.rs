@@ -327,6 +327,7 @@ fn field(tables: &Tables, (number, name, of): &Row) -> Field {
         presence: member || matches!(of, Of::Message(_)),
         required: false,
         oneof: member.then_some(0),
+        optional: false,
         verify_utf8: true,
     }
 }

@@ -53,6 +53,9 @@ choice! {
         Omit => policy::Defaults::Omit,
         /// Written.
         Emit => policy::Defaults::Emit,
+        /// Written, and `null` for messages, and other fields that can tell it, that are not set:
+        /// Go's `EmitUnpopulated`. Members of a `oneof` and `optional` fields stay left out.
+        EmitNull => policy::Defaults::EmitNull,
     }
 }
 

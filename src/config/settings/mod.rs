@@ -29,9 +29,9 @@ pub use json::{Defaults, EnumCase, Enums, FieldNames, Int64, JsonSettings, Unkno
 pub use lifecycle::{AppHealth, LifecycleSettings};
 pub use limits::{LimitSettings, RouteLimitSettings};
 pub use rest::{
-    Auto, Compression, Conflicts, Docs, ErrorShape, HeaderSettings, RestSettings,
-    RouteRestSettings, RulesMode, SseId, StreamShape, TrailingSlash, Unescape, UnknownQuery,
-    UpdateMask,
+    Auto, Compat, Compression, Conflicts, Docs, ErrorShape, HeaderSettings, MethodPaths, QueryPlus,
+    RestSettings, RouteRestSettings, RulesMode, SseId, StreamShape, TrailingSlash, Unescape,
+    UnknownQuery, UpdateMask,
 };
 pub use routes::RouteSettings;
 pub use schema::{Reflection, SchemaSettings, UnknownMethods};

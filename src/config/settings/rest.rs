@@ -13,6 +13,11 @@ use crate::wire::compress::Encoding;
 /// How REST behaves.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 pub struct RestSettings {
+    /// Another gateway that answers are to be like, for clients and applications that come from
+    /// it: this word gives many keys of `json` and `rest` other defaults, which `/config` on the
+    /// admin port shows, each with where it comes from. Keys of your own win.
+    pub compat: Option<Compat>,
+
     /// What may differ by route.
     #[serde(flatten)]
     pub common: RouteRestSettings,
@@ -30,6 +35,10 @@ pub struct RestSettings {
 
     /// What becomes of two methods that claim one path.
     pub conflicts: Conflicts,
+
+    /// Whose JSON is that is posted to `/pkg.Service/Method` where no rule has that path and
+    /// `connect-protocol-version` is not said.
+    pub method_paths: MethodPaths,
 
     /// How rules of the files in `schema.http_rules` go together with annotations.
     pub rules_mode: RulesMode,
@@ -67,8 +76,15 @@ pub struct RouteRestSettings {
     /// Query parameters that are ignored where no field has their name, such as `utm_*`.
     pub ignored_query: Option<Vec<QueryPattern>>,
 
+    /// What a `+` in a query means.
+    pub query_plus: Option<QueryPlus>,
+
     /// The shape of error bodies.
     pub errors: Option<ErrorShape>,
+
+    /// Whether `grpc-status` and `grpc-message` are headers of answers that are no streams, where
+    /// no error body tells them.
+    pub status_headers: Option<bool>,
 
     /// How the answer of a stream is written when the client does not say.
     pub stream: Option<StreamShape>,
@@ -89,8 +105,13 @@ pub struct RouteRestSettings {
     pub debug_info: Option<bool>,
 
     /// What is put before the names of the application's metadata when they become headers, such
-    /// as `Grpc-Metadata-`. Not set: nothing.
+    /// as `Grpc-Metadata-`. Headers of requests that begin with it lose it when they become
+    /// metadata; what may not pass does not pass with it either. Not set, or `""`: nothing.
     pub metadata_prefix: Option<MetadataPrefix>,
+
+    /// HTTP's own request headers, such as `cookie` and `user-agent`, reach the application under
+    /// names with this before them as well, such as `grpcgateway-`. Not set, or `""`: they do not.
+    pub header_prefix: Option<MetadataPrefix>,
 
     /// How answers are compressed for clients that take it, the one liked best first; an empty
     /// list turns it off.
@@ -107,8 +128,45 @@ pub struct HeaderSettings {
     /// Headers of requests that never reach the application.
     pub deny: Vec<HeaderName>,
 
+    /// How the names of the metadata begin that tell the application which path and method were
+    /// asked for.
+    pub original: HeaderName,
+
     /// Peers whose `x-forwarded-*` headers are believed. What others send is replaced.
     pub trusted_proxies: Vec<Network>,
+}
+
+choice! {
+    /// `rest.compat`.
+    Compat: &'static str {
+        /// Google's own API servers, as their public documentation has them.
+        Google => "google",
+        /// The defaults of Envoy's `grpc_json_transcoder`.
+        Envoy => "envoy",
+        /// The defaults of grpc-gateway, version 2.
+        #[serde(rename = "grpc-gateway")]
+        GrpcGateway => "grpc-gateway",
+    }
+}
+
+choice! {
+    /// `rest.method_paths`.
+    MethodPaths: bool {
+        /// Connect's.
+        Connect => true,
+        /// REST's, which has no rule for it: 404.
+        Rest => false,
+    }
+}
+
+choice! {
+    /// `rest.query_plus`.
+    QueryPlus: bool {
+        /// A space, as in forms.
+        Space => false,
+        /// A plus.
+        Plus => true,
+    }
 }
 
 choice! {
@@ -209,6 +267,8 @@ choice! {
         Problem => policy::ErrorShape::Problem,
         /// `{"error":"…","message":"…","code":5}`
         GatewayV1 => policy::ErrorShape::GatewayV1,
+        /// No body. What fails in the middle of a stream is told as with `status`.
+        None => policy::ErrorShape::None,
     }
 }
 
@@ -271,10 +331,10 @@ impl RouteRestSettings {
                 .map_or(base.sse_keep_alive, |period| period.0),
             sse_ids: self.sse_id.map_or(base.sse_ids, Into::into),
             debug_info: self.debug_info.unwrap_or(base.debug_info),
-            metadata_prefix: match &self.metadata_prefix {
-                Some(prefix) => Some(prefix.0.clone()),
-                None => base.metadata_prefix.clone(),
-            },
+            metadata_prefix: prefix(self.metadata_prefix.as_ref(), &base.metadata_prefix),
+            header_prefix: prefix(self.header_prefix.as_ref(), &base.header_prefix),
+            status_headers: self.status_headers.unwrap_or(base.status_headers),
+            plus_in_query: self.query_plus.map_or(base.plus_in_query, Into::into),
             compression: match &self.compression {
                 Some(words) => words.iter().map(|word| (*word).into()).collect(),
                 None => base.compression.clone(),
@@ -285,7 +345,17 @@ impl RouteRestSettings {
             ignore_trailing_slash: base.ignore_trailing_slash,
             method_override: base.method_override,
             docs: base.docs,
+            connect_by_path: base.connect_by_path,
+            original_prefix: base.original_prefix.clone(),
             denied_headers: base.denied_headers.clone(),
         }
+    }
+}
+
+/// A prefix as given, an empty one being none, or what holds else.
+fn prefix(given: Option<&MetadataPrefix>, base: &Option<Box<str>>) -> Option<Box<str>> {
+    match given {
+        Some(prefix) => Some(prefix.0.clone()).filter(|prefix| !prefix.is_empty()),
+        None => base.clone(),
     }
 }

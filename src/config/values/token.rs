@@ -86,10 +86,11 @@ impl fmt::Display for FieldName {
 
 impl Typed for MetadataPrefix {
     const FORMAT: &'static str = "sidegate-metadata-prefix";
-    const EXPECTED: &'static str = "the beginning of a header's name such as `Grpc-Metadata-`";
+    const EXPECTED: &'static str =
+        "the beginning of a header's name such as `Grpc-Metadata-`, or `\"\"` for none";
 
     fn read(text: &str) -> Result<Self, Refused> {
-        if is_token(text) {
+        if text.is_empty() || is_token(text) {
             return Ok(Self(text.into()));
         }
         Err(Refused::Form)

@@ -14,7 +14,7 @@ use crate::protocol::Incoming;
 use crate::schema::Schema;
 use crate::schema::binding::{Binding, FieldStep};
 use crate::schema::plan::{Cardinality, MessageId};
-use crate::schema::policy::{Enums, ErrorShape, JsonOptions, Policy};
+use crate::schema::policy::{Enums, ErrorShape, JsonOptions, Policy, StreamShape};
 use crate::transcode::bind::{AltForm, System};
 use crate::transcode::mask::Mask;
 
@@ -37,6 +37,8 @@ pub(super) struct Answer {
     pub(super) packing: Packing,
     /// Which fields are wanted; all if none.
     pub(super) mask: Option<Mask>,
+    /// A failure is told as in the middle of a stream of this shape.
+    pub(super) failed_as: Option<StreamShape>,
     /// HTTP/2, where trailers need no announcement.
     pub(super) http2: bool,
     pub(super) reason_header: bool,
@@ -71,6 +73,7 @@ impl Answer {
             output: None,
             raw: false,
             mask: None,
+            failed_as: None,
             packing: Packing::OFF,
             asked: Asked {
                 head_only: head.method == Method::HEAD,
@@ -94,6 +97,15 @@ impl Answer {
         let method = self.schema.method(binding.method);
         self.output = Some((method.output, binding.response_body));
         self.raw = binding.raw_response;
+    }
+
+    /// The shape of an error in the middle of a stream.
+    pub(super) fn shape_within(&self, stream: StreamShape) -> ErrorShape {
+        match (stream, self.errors) {
+            // grpc-gateway's second version has a status in its lines, whatever else is asked.
+            (StreamShape::Result, ErrorShape::Google | ErrorShape::None) => ErrorShape::Status,
+            (_, shape) => shape,
+        }
     }
 
     /// What the request's system parameters say about the answer (B8).

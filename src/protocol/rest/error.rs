@@ -1,6 +1,6 @@
 //! Error answers: one status, four shapes (E3), and what goes with it into the headers.
 
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::answer::Answer;
@@ -55,7 +55,7 @@ impl Told {
         let mut out = b"{\"error\":".to_vec();
         match shape {
             ErrorShape::Google | ErrorShape::Problem => self.write_google(&mut out),
-            ErrorShape::Status => self.write_status(&mut out),
+            ErrorShape::Status | ErrorShape::None => self.write_status(&mut out),
             ErrorShape::GatewayV1 => {
                 out.extend_from_slice(b"{\"grpc_code\":");
                 self.write_number(&mut out);
@@ -73,6 +73,19 @@ impl Told {
         out
     }
 
+    /// The same as the only line of an answer.
+    fn line(&self, shape: ErrorShape) -> Vec<u8> {
+        let mut line = self.in_band(shape);
+        line.push(b'\n');
+        line
+    }
+
+    fn write_retry_after(&self, headers: &mut HeaderMap) {
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+    }
+
     fn body(&self, shape: ErrorShape) -> Vec<u8> {
         let mut out = Vec::with_capacity(128 + self.details.len());
         match shape {
@@ -83,6 +96,7 @@ impl Told {
             }
             ErrorShape::Status => self.write_status(&mut out),
             ErrorShape::Problem => self.write_problem(&mut out),
+            ErrorShape::None => {}
             ErrorShape::GatewayV1 => {
                 out.extend_from_slice(b"{\"error\":");
                 escape::string(&mut out, &self.status.message);
@@ -189,11 +203,17 @@ pub(super) fn from_status(
 }
 
 fn write(answer: &Answer, told: &Told) -> Response<Body> {
-    let content_type = match answer.errors {
-        ErrorShape::Problem => "application/problem+json",
-        ErrorShape::Google | ErrorShape::Status | ErrorShape::GatewayV1 => "application/json",
+    let content_type = match (answer.errors, answer.failed_as) {
+        (ErrorShape::None, None) => return bare(answer, told),
+        (ErrorShape::Problem, None) => "application/problem+json",
+        (_, Some(_)) | (ErrorShape::Google | ErrorShape::Status | ErrorShape::GatewayV1, None) => {
+            "application/json"
+        }
     };
-    let mut body = told.body(answer.errors);
+    let mut body = match answer.failed_as {
+        None => told.body(answer.errors),
+        Some(stream) => told.line(answer.shape_within(stream)),
+    };
     if answer.json.indent > 0 {
         let mut indented = Vec::with_capacity(body.len() * 2);
         if escape::indent(
@@ -209,8 +229,19 @@ fn write(answer: &Answer, told: &Told) -> Response<Body> {
     *response.status_mut() = told.http;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if let Some(seconds) = told.retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    told.write_retry_after(headers);
+    response
+}
+
+/// An answer without a body, for clients that look at nothing but the head.
+fn bare(answer: &Answer, told: &Told) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = told.http;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    told.write_retry_after(headers);
+    if answer.policy.rest.status_headers {
+        headers::write_status(headers, &told.status);
     }
     response
 }

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 
+use crate::call::Status;
 use crate::call::metadata::lookup;
 use crate::protocol::metadata::is_hop_by_hop;
 
@@ -41,6 +42,16 @@ pub(super) fn append(headers: &mut HeaderMap, metadata: &HeaderMap, prefix: Opti
                     headers.append(name, value.clone());
                 }
             }
+        }
+    }
+}
+
+/// Tells gRPC's status by the headers that Envoy tells it by.
+pub(super) fn write_status(headers: &mut HeaderMap, status: &Status) {
+    let told = status.to_trailers();
+    for name in ["grpc-status", "grpc-message"] {
+        if let Some(value) = told.get(name) {
+            headers.insert(HeaderName::from_static(name), value.clone());
         }
     }
 }

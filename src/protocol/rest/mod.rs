@@ -112,11 +112,17 @@ impl Rest {
     ) -> Metadata {
         const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-original-path");
         const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+        let name = |usual, what| match &policy.rest.original_prefix {
+            None => usual,
+            Some(prefix) => HeaderName::try_from(format!("{prefix}{what}")).unwrap_or(usual),
+        };
         let trusted = forwarded::trusted(&self.params.trusted_proxies, peer);
         let rules = Rules {
             denied: &policy.rest.denied_headers,
             grpc: false,
             trusted,
+            strip: policy.rest.metadata_prefix.as_deref(),
+            prefix: policy.rest.header_prefix.as_deref(),
         };
         let (mut metadata, dropped) = metadata::from_headers(&head.headers, rules);
         record.note().metadata_dropped = dropped;
@@ -130,10 +136,10 @@ impl Rest {
             .path_and_query()
             .map_or("/", http::uri::PathAndQuery::as_str);
         if let Ok(value) = HeaderValue::from_str(target) {
-            metadata.insert(ORIGINAL_PATH, value);
+            metadata.insert(name(ORIGINAL_PATH, "path"), value);
         }
         if let Some(value) = method_value(&head.method) {
-            metadata.insert(ORIGINAL_METHOD, value);
+            metadata.insert(name(ORIGINAL_METHOD, "method"), value);
         }
         metadata
     }

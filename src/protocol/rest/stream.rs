@@ -21,7 +21,7 @@ use super::{error, headers, size, unary};
 use crate::call::{Body, Code, Fault, LocalFuture, Reply, Status};
 use crate::protocol::Respond;
 use crate::protocol::replies::{Source, Step};
-use crate::schema::policy::{ErrorShape, StreamShape};
+use crate::schema::policy::StreamShape;
 
 /// More than stands around a message in any framing.
 const FRAMING_BYTES: usize = 16;
@@ -60,7 +60,7 @@ impl Respond for Streaming {
     fn respond(self: Box<Self>, outcome: Result<Reply, Fault>) -> LocalFuture<Response<Body>> {
         Box::pin(async move {
             let Self {
-                answer,
+                mut answer,
                 shape,
                 asked,
             } = *self;
@@ -77,6 +77,8 @@ impl Respond for Streaming {
             // An early failure still has its true HTTP status (S3).
             let begins = asked + answer.policy.rest.sse_early;
             let first = first_step(begins, shape, &mut source).await;
+            // Who reads lines of results finds an early failure as he finds a late one.
+            answer.failed_as = Some(shape).filter(|shape| *shape == StreamShape::Result);
             match first {
                 Some(Step::Failed(fault)) => error::from_fault(&answer, &fault),
                 Some(Step::Ended(status, trailers)) if !status.is_ok() => {
@@ -290,11 +292,7 @@ impl Framed {
         trailers: &HeaderMap,
         broken: impl FnOnce() -> Fault,
     ) {
-        let shape = match (self.framing.shape(), self.answer.errors) {
-            // grpc-gateway's second version has a status in its lines, whatever else is asked.
-            (StreamShape::Result, ErrorShape::Google) => ErrorShape::Status,
-            (_, shape) => shape,
-        };
+        let shape = self.answer.shape_within(self.framing.shape());
         if let Some(last) = self.framing.failure(&told.in_band(shape)) {
             self.ready.push_back(Ok(Frame::data(last.into())));
             self.finish(status, trailers);

@@ -161,6 +161,9 @@ fn success(answer: &Answer, whole: Whole) -> Result<Response<Body>, Fault> {
     };
     *response.status_mut() = http;
     headers::append(response.headers_mut(), &trailers, prefix);
+    if answer.policy.rest.status_headers {
+        headers::write_status(response.headers_mut(), &status);
+    }
     let mut record = answer.record.note();
     record.messages_out = 1;
     record.code = Some(Code::Ok);

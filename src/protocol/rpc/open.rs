@@ -134,6 +134,8 @@ pub(in crate::protocol) fn open(
         denied: &policy.rest.denied_headers,
         grpc: ask.grpc,
         trusted,
+        strip: None,
+        prefix: None,
     };
     let (mut metadata, dropped) = metadata::from_headers(&head.headers, rules);
     record.note().metadata_dropped = dropped;

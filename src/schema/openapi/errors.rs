@@ -30,30 +30,32 @@ pub(super) fn name(shape: ErrorShape) -> &'static str {
         ErrorShape::Status => "StatusError",
         ErrorShape::Problem => "ProblemError",
         ErrorShape::GatewayV1 => "GatewayError",
+        ErrorShape::None => "BareError",
     }
 }
 
 /// The response of a failed call.
 pub(super) fn response(shape: ErrorShape) -> Object {
+    let response = Object::new().with("description", "The call failed.");
     let media = match shape {
+        ErrorShape::None => return response,
         ErrorShape::Problem => "application/problem+json",
         ErrorShape::Google | ErrorShape::Status | ErrorShape::GatewayV1 => "application/json",
     };
     let reference = format!("#/components/schemas/{}", name(shape));
     let schema = Object::new().with("$ref", reference);
-    Object::new().with("description", "The call failed.").with(
-        "content",
-        Object::new().with(media, Object::new().with("schema", schema)),
-    )
+    let content = Object::new().with(media, Object::new().with("schema", schema));
+    response.with("content", content)
 }
 
-/// The body of a failed call.
-pub(super) fn schema(shape: ErrorShape) -> Object {
+/// The body of a failed call, if it has one.
+pub(super) fn schema(shape: ErrorShape) -> Option<Object> {
     let http = || typed("integer", "The HTTP status.");
     let grpc = || typed("integer", "The gRPC status code.");
     let message = || typed("string", "What went wrong.");
     let code = || typed("string", "The name of the gRPC status code.").with("enum", CODES.to_vec());
-    match shape {
+    let body = match shape {
+        ErrorShape::None => return None,
         ErrorShape::Google => {
             let error = object(
                 [
@@ -96,8 +98,8 @@ pub(super) fn schema(shape: ErrorShape) -> Object {
             ],
             &["error", "message", "code"],
         ),
-    }
-    .with("description", "What a failed call answers.")
+    };
+    Some(body.with("description", "What a failed call answers."))
 }
 
 fn typed(kind: &str, description: &str) -> Object {

@@ -208,7 +208,9 @@ fn components(types: Types<'_>, shapes: &BTreeMap<&'static str, ErrorShape>) -> 
     let mut schemas = types.finish();
     let mut responses = Object::new();
     for (name, shape) in shapes {
-        schemas.put(*name, errors::schema(*shape));
+        if let Some(schema) = errors::schema(*shape) {
+            schemas.put(*name, schema);
+        }
         responses.put(*name, errors::response(*shape));
     }
     Object::new()

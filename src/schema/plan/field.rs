@@ -128,6 +128,7 @@ pub(super) struct Resolved<'p> {
     presence: bool,
     required: bool,
     oneof: Option<u16>,
+    optional: bool,
     verify_utf8: bool,
 }
 
@@ -149,6 +150,7 @@ impl From<Resolved<'_>> for Field {
             presence: resolved.presence,
             required: resolved.required,
             oneof: resolved.oneof,
+            optional: resolved.optional,
             verify_utf8: resolved.verify_utf8,
         }
     }
@@ -246,6 +248,7 @@ pub(super) fn resolve<'p>(
         presence: !repeated && explicit,
         required: !repeated && features.presence == Presence::Required,
         oneof: oneof.and_then(|(_, index)| index).filter(|_| !repeated),
+        optional: proto.proto3_optional,
         verify_utf8: features.verify_utf8,
     })
 }

@@ -103,6 +103,8 @@ pub struct Field {
     pub required: bool,
     /// Index into `oneofs` of the message, never a synthetic oneof.
     pub oneof: Option<u16>,
+    /// proto3 `optional`.
+    pub optional: bool,
     /// Strings must be valid UTF-8 (proto3 and editions' VERIFY).
     pub verify_utf8: bool,
 }

@@ -56,7 +56,7 @@ impl Binder<'_> {
                 return self.complain("", text);
             }
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            match (decode_query(key), decode_query(value)) {
+            match (decode_query(key, false), decode_query(value, false)) {
                 (Ok(key), Ok(value)) => self.entry(&key, Content::Text(&value)),
                 (Ok(key), Err(error)) => self.complain(&names::clip(&key), error.to_string()),
                 (Err(error), _) => self.complain(&names::clip(key), error.to_string()),

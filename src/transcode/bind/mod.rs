@@ -171,7 +171,8 @@ impl Binder<'_> {
                 return;
             }
             let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            match (decode_query(key), decode_query(value)) {
+            let is_plus = self.input.rest.plus_in_query;
+            match (decode_query(key, is_plus), decode_query(value, is_plus)) {
                 (Ok(key), Ok(value)) => {
                     if let Err(complaint) = self.parameter(&key, &value) {
                         self.complain(&names::clip(&key), complaint);

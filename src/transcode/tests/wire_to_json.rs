@@ -81,6 +81,22 @@ fn options_change_the_rendering() {
     );
 }
 
+/// J3: `json.defaults: emit_null`, as protojson's `EmitUnpopulated` has it.
+#[test]
+fn what_is_not_set_is_null_on_demand() {
+    let options = JsonOptions {
+        defaults: Defaults::EmitNull,
+        ..JsonOptions::default()
+    };
+    let show = |name: &str, wire: &str| print(name, &options, &assemble(wire)).unwrap().0;
+    assert_eq!(
+        show("Tree", "5:1"),
+        r#"{"weight":1,"name":"","left":null,"children":[],"named":{}}"#
+    );
+    assert_eq!(show("Choice", ""), r#"{"outside":""}"#);
+    assert_eq!(show("Optionals", ""), "{}");
+}
+
 /// J3: `json.defaults: emit`.
 #[test]
 fn defaults_are_printed_on_demand() {

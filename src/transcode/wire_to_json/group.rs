@@ -161,7 +161,7 @@ impl<'t> Walker<'t, '_> {
             let start = self.out.len();
             self.key(field);
             let printed = self
-                .field(field, run, self.options.defaults == Defaults::Emit)
+                .field(field, run, self.options.defaults != Defaults::Omit)
                 .map_err(|stop| stop.within(message, field))?;
             if !printed {
                 self.out.truncate(start);

@@ -118,7 +118,7 @@ impl<'t> Walker<'t, '_> {
             return Err(Stop::from(Malformed::Truncated));
         }
         object.close(self)?;
-        if self.options.defaults == Defaults::Emit {
+        if self.options.defaults != Defaults::Omit {
             self.unseen(message, printing, &object.seen)?;
         }
         Ok(reader)

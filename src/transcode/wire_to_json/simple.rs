@@ -129,12 +129,17 @@ impl<'t> Walker<'t, '_> {
             return Ok(());
         }
         for (index, field) in message.fields.iter().enumerate() {
-            let absent = field.presence || field.oneof.is_some() || field.name.starts_with('[');
             let single = field.cardinality == Cardinality::Singular;
-            if seen(index) || (single && absent) || field.name.starts_with('[') {
+            let absent = single && (field.presence || field.oneof.is_some());
+            if seen(index) || (absent && !self.is_null(field)) || field.name.starts_with('[') {
                 continue;
             }
             self.key(field);
+            if absent {
+                self.out.extend_from_slice(b"null");
+                self.check()?;
+                continue;
+            }
             match field.cardinality {
                 Cardinality::Repeated => self.out.extend_from_slice(b"[]"),
                 Cardinality::Map => self.out.extend_from_slice(b"{}"),
@@ -146,6 +151,11 @@ impl<'t> Walker<'t, '_> {
             self.check()?;
         }
         Ok(())
+    }
+
+    /// Whether a field that is not set is printed as `null`.
+    fn is_null(&self, field: &Field) -> bool {
+        self.options.defaults == Defaults::EmitNull && field.oneof.is_none() && !field.optional
     }
 }
 

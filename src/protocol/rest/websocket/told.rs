@@ -9,7 +9,7 @@ use crate::protocol::rest::answer::Answer;
 use crate::protocol::rest::error::Told as TheError;
 use crate::protocol::rest::{size, unary};
 use crate::protocol::websocket::{NORMAL, Say, Speak, Talk, close_code};
-use crate::schema::policy::{ErrorShape, StreamShape};
+use crate::schema::policy::StreamShape;
 use crate::wire::websocket::{HEAD_BYTES, Opcode, frame, seal};
 
 /// Who has the word in a call.
@@ -100,10 +100,7 @@ impl Told {
     }
 
     fn goodbye(&self, error: &TheError, code: Code, message: &str) -> Say {
-        let shape = match (self.answer.policy.rest.stream, self.answer.errors) {
-            (StreamShape::Result, ErrorShape::Google) => ErrorShape::Status,
-            (_, shape) => shape,
-        };
+        let shape = self.answer.shape_within(self.answer.policy.rest.stream);
         Say::Close {
             last: Some(frame(Opcode::Text, &error.in_band(shape))),
             code: close_code(code),

@@ -279,6 +279,16 @@ fn d1_errors_have_the_shape_of_the_configuration() {
     }
 }
 
+#[test]
+fn d1_errors_without_a_body_have_none_in_the_description() {
+    let document = described(&[BOOKSTORE], |policy| {
+        rest(policy).errors = ErrorShape::None
+    });
+    let response = &document["components"]["responses"]["BareError"];
+    assert_eq!(*response, json!({"description": "The call failed."}));
+    assert_eq!(document["components"]["schemas"]["BareError"], Value::Null);
+}
+
 /// A method with JSON options of its own has components of its own, and errors of its own.
 #[test]
 fn d1_the_policy_of_a_method_counts() {
