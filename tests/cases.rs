@@ -37,7 +37,8 @@ folders![
     connect,
     cors,
     docs,
-    compression
+    compression,
+    compat
 ];
 
 /// Rows of one file that run at the same time.

@@ -331,8 +331,11 @@ impl RouteRestSettings {
                 .map_or(base.sse_keep_alive, |period| period.0),
             sse_ids: self.sse_id.map_or(base.sse_ids, Into::into),
             debug_info: self.debug_info.unwrap_or(base.debug_info),
-            metadata_prefix: prefix(self.metadata_prefix.as_ref(), &base.metadata_prefix),
-            header_prefix: prefix(self.header_prefix.as_ref(), &base.header_prefix),
+            metadata_prefix: prefix(
+                self.metadata_prefix.as_ref(),
+                base.metadata_prefix.as_deref(),
+            ),
+            header_prefix: prefix(self.header_prefix.as_ref(), base.header_prefix.as_deref()),
             status_headers: self.status_headers.unwrap_or(base.status_headers),
             plus_in_query: self.query_plus.map_or(base.plus_in_query, Into::into),
             compression: match &self.compression {
@@ -353,9 +356,9 @@ impl RouteRestSettings {
 }
 
 /// A prefix as given, an empty one being none, or what holds else.
-fn prefix(given: Option<&MetadataPrefix>, base: &Option<Box<str>>) -> Option<Box<str>> {
+fn prefix(given: Option<&MetadataPrefix>, base: Option<&str>) -> Option<Box<str>> {
     match given {
         Some(prefix) => Some(prefix.0.clone()).filter(|prefix| !prefix.is_empty()),
-        None => base.clone(),
+        None => base.map(Into::into),
     }
 }

@@ -282,7 +282,7 @@ fn d1_errors_have_the_shape_of_the_configuration() {
 #[test]
 fn d1_errors_without_a_body_have_none_in_the_description() {
     let document = described(&[BOOKSTORE], |policy| {
-        rest(policy).errors = ErrorShape::None
+        rest(policy).errors = ErrorShape::None;
     });
     let response = &document["components"]["responses"]["BareError"];
     assert_eq!(*response, json!({"description": "The call failed."}));

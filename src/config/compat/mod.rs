@@ -8,20 +8,12 @@ use crate::yaml::{self, Value};
 
 /// What `rest.compat` says, where its values are said to come from, and the values.
 pub(super) const PEERS: &[(&str, &str, &str)] = &[
-    (
-        "google",
-        "rest.compat: google",
-        include_str!("compat/google.yaml"),
-    ),
-    (
-        "envoy",
-        "rest.compat: envoy",
-        include_str!("compat/envoy.yaml"),
-    ),
+    ("google", "rest.compat: google", include_str!("google.yaml")),
+    ("envoy", "rest.compat: envoy", include_str!("envoy.yaml")),
     (
         "grpc-gateway",
         "rest.compat: grpc-gateway",
-        include_str!("compat/grpc-gateway.yaml"),
+        include_str!("grpc-gateway.yaml"),
     ),
 ];
 
