@@ -67,6 +67,8 @@ pub struct CallRecord {
     pub peer: SharedPeer,
     /// `user-agent`.
     pub user_agent: Option<http::HeaderValue>,
+    /// Request headers that log lines hold, in the order in which they are configured.
+    pub logged: Vec<(http::HeaderName, http::HeaderValue)>,
     /// Where it stands in a trace.
     pub trace: Option<Trace>,
     /// The schema the call was pinned to.
@@ -115,6 +117,7 @@ impl CallRecord {
             uri: head.uri.clone(),
             peer,
             user_agent: head.headers.get(http::header::USER_AGENT).cloned(),
+            logged: Vec::new(),
             trace: None,
             schema: None,
             binding: None,

@@ -12,7 +12,6 @@ const PLANNED: &[&str] = &[
     "routes.*.retry",
     "routes.*.split",
     "routes.*.upstream",
-    "telemetry.app_logs",
     "telemetry.scrape",
     "tls",
     "upstreams.*.codecs",

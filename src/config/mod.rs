@@ -46,11 +46,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::export::otlp::Collector;
+use crate::export::{file, fluent};
 use crate::protocol::cors;
 use crate::schema::compile::{AutoMapping, Conflicts, RulesMode};
 use crate::schema::policy::Policies;
 use crate::serve;
-use crate::telemetry::log::Format;
+use crate::telemetry::log::{Format, Options};
 use crate::telemetry::trace::B3Out;
 use crate::upstream;
 use settings::{LogLevel, Settings};
@@ -147,12 +148,29 @@ pub struct Rules {
 pub struct Telemetry {
     /// The form of logs.
     pub format: Format,
-    /// Whether every call leaves a line on stdout.
-    pub access_log: bool,
+    /// Where the lines of calls go.
+    pub access_log: Lines,
+    /// What they hold.
+    pub log: Options,
+    /// Files whose lines go there too.
+    pub app_logs: Vec<PathBuf>,
     /// What the gateway tells about itself.
     pub level: LogLevel,
     /// How calls are traced, if they are.
     pub traces: Option<Traces>,
+}
+
+/// Where lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Nowhere; those of the application to stdout.
+    Off,
+    /// To stdout.
+    Stdout,
+    /// Into a file.
+    File(file::Params),
+    /// To Fluent Bit or Fluentd.
+    Fluent(fluent::Params),
 }
 
 /// How calls are traced.

@@ -6,19 +6,20 @@ use std::sync::Arc;
 use super::overlay::Input;
 use super::selected::Selected;
 use super::settings::{
-    AccessLog, CorsSettings, LimitSettings, LogFormat, Parents, Reflection, RouteSettings,
-    Settings, TelemetrySettings, TraceSettings, UpstreamSettings,
+    AccessLog, CorsSettings, LimitSettings, LogFormat, LogSettings, Parents, Reflection,
+    RouteSettings, Settings, TelemetrySettings, TraceSettings, UpstreamSettings,
 };
 use super::tree::{Source, Tree};
 use super::values::{FieldName, HeaderName, Period, PeriodOrOff, Selector, UpstreamUrl};
-use super::{Config, Rules, Sources, Telemetry, Traces, machine};
+use super::{Config, Lines, Rules, Sources, Telemetry, Traces, machine};
+use crate::export::{file, fluent};
 use crate::protocol::cors::{self, Origins};
 use crate::schema::policy::{
     BoundHeader, HeaderSource, Limits, Policies, Policy, RestOptions, Timeouts,
 };
 use crate::schema::problem::Problem;
 use crate::serve;
-use crate::telemetry::log::Format;
+use crate::telemetry::log::{Format, Options};
 use crate::upstream::{Params, Target};
 
 /// `rest.headers.original` when nothing is said.
@@ -72,7 +73,7 @@ pub(super) fn resolve(
         trusted_proxies: settings.rest.headers.trusted_proxies.clone(),
         cors: cors(&settings.rest.cors),
         workers: workers.unwrap_or_else(machine::workers),
-        telemetry: telemetry(&settings.telemetry, input),
+        telemetry: telemetry(&settings.telemetry, &tree, input),
         drain_timeout: settings.lifecycle.drain_timeout.0,
         app_health: settings.lifecycle.app_health.into(),
         settings,
@@ -80,15 +81,55 @@ pub(super) fn resolve(
     })
 }
 
-fn telemetry(settings: &TelemetrySettings, input: &Input) -> Telemetry {
+fn telemetry(settings: &TelemetrySettings, tree: &Tree, input: &Input) -> Telemetry {
+    let app_logs = tree.items(&["telemetry", "app_logs"]);
     Telemetry {
         format: match (settings.log_format, input.terminal) {
             (LogFormat::Json, _) | (LogFormat::Auto, false) => Format::Json,
             (LogFormat::Text, _) | (LogFormat::Auto, true) => Format::Text,
         },
-        access_log: settings.access_log == AccessLog::Stdout,
+        access_log: lines(settings, tree, input),
+        log: log_options(&settings.log),
+        app_logs: app_logs
+            .iter()
+            .filter_map(|item| path(item, input))
+            .collect(),
         level: settings.log_level,
         traces: traces(&settings.traces),
+    }
+}
+
+fn lines(settings: &TelemetrySettings, tree: &Tree, input: &Input) -> Lines {
+    let log = &settings.log;
+    match settings.access_log {
+        AccessLog::Off => Lines::Off,
+        AccessLog::Stdout => Lines::Stdout,
+        AccessLog::File => Lines::File(file::Params {
+            path: tree
+                .branch(&["telemetry", "log", "file"])
+                .and_then(|branch| path(&branch.tree, input))
+                .unwrap_or_else(|| PathBuf::from(&log.file)),
+            size: log.file_size.0 as u64,
+            keep: log.file_keep,
+        }),
+        AccessLog::Fluent => Lines::Fluent(fluent::Params {
+            place: log.fluent.0.clone(),
+            tag: log.fluent_tag.clone(),
+        }),
+    }
+}
+
+fn log_options(log: &LogSettings) -> Options {
+    let names = log.headers.iter();
+    Options {
+        sample: log.sample.0,
+        // Names were checked against the same grammar.
+        headers: names.filter_map(|name| name.0.parse().ok()).collect(),
+        hidden: log
+            .redact
+            .iter()
+            .map(|name| name.to_lowercase().into())
+            .collect(),
     }
 }
 

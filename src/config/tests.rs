@@ -333,6 +333,7 @@ fn limits_of_connections_are_laid_on_the_modules_own_defaults() {
 
 #[test]
 fn logs_are_for_programs_unless_a_person_watches() {
+    use super::Lines;
     use crate::telemetry::log::Format;
     for (yaml, terminal, expected) in [
         ("", false, Format::Json),
@@ -346,13 +347,10 @@ fn logs_are_for_programs_unless_a_person_watches() {
             ..input(place.path())
         });
         assert_eq!(config.telemetry.format, expected, "{yaml} {terminal}");
-        assert!(config.telemetry.access_log);
+        assert_eq!(config.telemetry.access_log, Lines::Stdout);
     }
-    assert!(
-        !sound_file("telemetry: {access_log: off}")
-            .telemetry
-            .access_log
-    );
+    let off = sound_file("telemetry: {access_log: off}");
+    assert_eq!(off.telemetry.access_log, Lines::Off);
 }
 
 #[test]

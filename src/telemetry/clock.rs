@@ -71,6 +71,34 @@ impl Moment {
     }
 }
 
+/// Reads what [`Moment`] writes, as the time since 1970.
+pub fn parse_moment(text: &str) -> Option<Duration> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+    let days = days(number(0, 4)?, number(5, 7)?, number(8, 10)?)?;
+    let (hour, minute) = (number(11, 13)?, number(14, 16)?);
+    let (second, milli) = (number(17, 19)?, number(20, 23)?);
+    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+    (text.len() == 24).then(|| Duration::from_secs(seconds) + Duration::from_millis(milli))
+}
+
+/// The days from 1970 to a date: the formula of `civil`, backwards.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    let year = if month <= 2 {
+        year.checked_sub(1)?
+    } else {
+        year
+    };
+    let from_march = if month > 2 {
+        month - 3
+    } else {
+        month.checked_add(9)?
+    };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * from_march + 2) / 5 + day.checked_sub(1)?;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (era * 146_097 + day_of_era).checked_sub(719_468)
+}
+
 /// A moment as the header `Date` has it (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpDate {
@@ -183,6 +211,28 @@ mod tests {
         ] {
             let time = UNIX_EPOCH + Duration::from_millis(millis);
             assert_eq!(Moment::new(time).as_str(), expected);
+            let written = time.duration_since(UNIX_EPOCH).unwrap();
+            let read = parse_moment(expected).unwrap();
+            assert!(
+                read == written || millis == 253_402_300_800_000,
+                "{expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_moment_is_not_read() {
+        for text in [
+            "",
+            "2000-02-29T00:00:00.000",
+            "2000-02-29T00:00:00.000+01:00",
+            "2000-xx-29T00:00:00.000Z",
+            "1969-12-31T00:00:00.000Z",
+            "0000-01-01T00:00:00.000Z",
+            "2000-00-00T00:00:00.000Z",
+            "éééééééééééé",
+        ] {
+            assert_eq!(parse_moment(text), None, "{text}");
         }
     }
 

@@ -9,6 +9,7 @@
 
 pub mod clock;
 pub mod diagnostics;
+mod ids;
 pub mod log;
 pub mod metrics;
 pub mod queue;
@@ -103,6 +104,9 @@ struct WorkerSink {
 
 impl Sink for WorkerSink {
     fn begin(&self, record: &mut CallRecord, headers: &mut HeaderMap) {
+        if let Some(log) = &self.access_log {
+            log.begin(record, headers);
+        }
         self.tracer.begin(record, headers);
     }
 

@@ -36,7 +36,7 @@ pub use rest::{
 pub use routes::RouteSettings;
 pub use schema::{Reflection, SchemaSettings, UnknownMethods};
 pub use telemetry::{
-    AccessLog, B3, LogFormat, LogLevel, Parents, TelemetrySettings, TraceSettings,
+    AccessLog, B3, LogFormat, LogLevel, LogSettings, Parents, TelemetrySettings, TraceSettings,
 };
 pub use upstreams::UpstreamSettings;
 

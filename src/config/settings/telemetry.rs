@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::{CollectorUrl, Share};
+use crate::config::values::{CollectorUrl, HeaderName, PlaceName, Share, Size};
 use crate::telemetry::trace;
 
 /// What is told about calls and about the gateway itself.
@@ -18,8 +18,48 @@ pub struct TelemetrySettings {
     /// What the gateway tells about itself on stderr.
     pub log_level: LogLevel,
 
+    /// What the lines of calls hold, and more of where they go.
+    pub log: LogSettings,
+
+    /// Files that the application appends its own logs to. Their lines leave by the way of the
+    /// access log (stdout, when that is off), with `"event":"app"` and the file as `source`.
+    pub app_logs: Vec<String>,
+
     /// Spans of calls for a collector of traces, by OTLP.
     pub traces: TraceSettings,
+}
+
+/// The lines of calls. Nothing waits for whoever reads them: lines that have no room are dropped
+/// and counted in `sidegate_access_log_dropped_lines_total`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct LogSettings {
+    /// How many of the calls that went well leave a line: 0.01 is one of a hundred. Those that
+    /// failed always do.
+    pub sample: Share,
+
+    /// Request headers that a line holds. The values of those that open something (`authorization`,
+    /// `cookie`, names with `token` and the like) are `***` all the same.
+    pub headers: Vec<HeaderName>,
+
+    /// Query parameters whose values are `***`, besides those whose names or values look secret.
+    pub redact: Vec<String>,
+
+    /// The file of `access_log: file`. It may be moved away at any time; it is then made anew.
+    pub file: String,
+
+    /// The file is put aside, as `FILE.1`, before it has more than this.
+    pub file_size: Size,
+
+    /// How many files that were put aside are kept.
+    #[schemars(range(min = 0, max = 1000))]
+    pub file_keep: u32,
+
+    /// Where the forward input of `access_log: fluent` listens. Every batch of lines is acknowledged
+    /// or sent again.
+    pub fluent: PlaceName,
+
+    /// The tag of the records.
+    pub fluent_tag: String,
 }
 
 /// Spans of calls, for a collector of traces. A span stands for a call, and another one below it
@@ -87,6 +127,10 @@ pub enum LogFormat {
 pub enum AccessLog {
     /// To stdout.
     Stdout,
+    /// Into the file `log.file`, which is rotated.
+    File,
+    /// To Fluent Bit or Fluentd at `log.fluent`, as records.
+    Fluent,
     /// Nowhere.
     Off,
 }

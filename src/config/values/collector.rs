@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::Uri;
 
+use super::place::PlaceName;
 use super::{Refused, Typed};
 use crate::export::http::Place;
 use crate::export::otlp::{Collector, Protocol};
@@ -38,10 +39,10 @@ impl Typed for CollectorUrl {
                 "would need TLS, which is not available towards a collector; use one on this host";
             return Err(Refused::Because(why.to_owned()));
         }
-        let (place, path) = place(rest).ok_or(Refused::Form)?;
+        let (host, port, path) = place(rest).ok_or(Refused::Form)?;
         let at = |default| Place {
-            port: place.port.unwrap_or(default),
-            host: place.host.clone(),
+            host,
+            port: port.unwrap_or(default),
         };
         let collector = match (scheme, path.as_str()) {
             ("http", "/") => Collector {
@@ -65,32 +66,11 @@ impl Typed for CollectorUrl {
     }
 }
 
-/// A host, and a port if there is one.
-struct Named {
-    host: String,
-    port: Option<u16>,
-}
-
-/// What follows the scheme, as a place and a path.
-fn place(rest: &str) -> Option<(Named, String)> {
+/// What follows the scheme: a host, a port if there is one, and a path.
+fn place(rest: &str) -> Option<(String, Option<u16>, String)> {
     let uri: Uri = format!("http://{rest}").parse().ok()?;
-    let authority = uri.authority()?;
-    let host = authority.host();
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    let named = Named {
-        host: bare.unwrap_or(host).to_owned(),
-        port: authority.port_u16(),
-    };
-    // Anything after the host that is no port was meant otherwise.
-    let port = named
-        .port
-        .map(|port| format!(":{port}"))
-        .unwrap_or_default();
-    let plain = authority.as_str() == format!("{host}{port}");
-    let path = uri.path_and_query()?.as_str().to_owned();
-    (plain && !host.is_empty()).then_some((named, path))
+    let (host, port) = PlaceName::split(uri.authority()?)?;
+    Some((host, port, uri.path_and_query()?.as_str().to_owned()))
 }
 
 impl fmt::Display for CollectorUrl {

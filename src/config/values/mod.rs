@@ -9,6 +9,7 @@ mod amount;
 mod collector;
 mod network;
 mod origin;
+mod place;
 mod selector;
 mod share;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use amount::{Count, Period, PeriodOrOff, PeriodOrZero, Size};
 pub use collector::CollectorUrl;
 pub use network::Network;
 pub use origin::OriginPattern;
+pub use place::PlaceName;
 pub use selector::Selector;
 pub use share::Share;
 pub use token::{CookieName, FieldName, HeaderName, MetadataPrefix, QueryPattern};
@@ -76,6 +78,7 @@ const KINDS: &[Kind] = &[
     kind::<Period>(),
     kind::<PeriodOrOff>(),
     kind::<PeriodOrZero>(),
+    kind::<PlaceName>(),
     kind::<QueryPattern>(),
     kind::<Selector>(),
     kind::<Share>(),
@@ -151,6 +154,7 @@ as_string!(
     Period,
     PeriodOrOff,
     PeriodOrZero,
+    PlaceName,
     QueryPattern,
     Selector,
     Share,

@@ -7,8 +7,10 @@
 use std::fmt::{Display, Write as _};
 use std::time::{Duration, Instant, SystemTime};
 
+use http::{HeaderName, HeaderValue};
+
 use super::escape::{Escaped, append};
-use super::redact::Redacted;
+use super::redact::{self, Redacted};
 use crate::call::Code;
 use crate::call::record::CallRecord;
 use crate::telemetry::clock::Moment;
@@ -18,17 +20,21 @@ use crate::wire::trace::{span_id_text, trace_id_text};
 pub const LIMIT: usize = 8 << 10;
 
 const METHOD_LIMIT: usize = 64;
-const PATH_LIMIT: usize = 2048;
+const PATH_LIMIT: usize = 1536;
 const QUERY_LIMIT: usize = 1024;
 const TEMPLATE_LIMIT: usize = 768;
 const RPC_LIMIT: usize = 768;
-const CAUSE_LIMIT: usize = 1536;
+const CAUSE_LIMIT: usize = 1152;
+const HEADERS_LIMIT: usize = 896;
+
+/// The most of one header.
+const HEADER_LIMIT: usize = 256;
 const ENDPOINT_LIMIT: usize = 256;
 const USER_AGENT_LIMIT: usize = 512;
 
 /// The limits of all fields that a client, an application or its schema has a hand in.
 #[cfg(test)]
-pub(super) const FIELD_LIMITS: [usize; 8] = [
+pub(super) const FIELD_LIMITS: [usize; 9] = [
     METHOD_LIMIT,
     PATH_LIMIT,
     QUERY_LIMIT,
@@ -37,6 +43,7 @@ pub(super) const FIELD_LIMITS: [usize; 8] = [
     CAUSE_LIMIT,
     ENDPOINT_LIMIT,
     USER_AGENT_LIMIT,
+    HEADERS_LIMIT,
 ];
 
 /// A finished call and when it ended.
@@ -53,6 +60,12 @@ pub struct Entry<'call> {
 impl Entry<'_> {
     fn total(&self) -> Duration {
         self.ended.saturating_duration_since(self.record.started)
+    }
+
+    /// How long the call waited before the app was asked, its body being read included.
+    fn queue(&self) -> Option<Duration> {
+        let asked = self.record.upstream_started?;
+        Some(asked.saturating_duration_since(self.record.started))
     }
 
     /// How long the app took to its first byte, or has taken without one.
@@ -84,7 +97,7 @@ macro_rules! name {
 }
 
 /// One JSON object and a line end, after what `line` holds.
-pub fn json(entry: &Entry<'_>, line: &mut String) {
+pub fn json(entry: &Entry<'_>, hidden: &[Box<str>], line: &mut String) {
     let record = entry.record;
     line.push_str("{\"time\":\"");
     line.push_str(Moment::new(entry.wall).as_str());
@@ -98,7 +111,7 @@ pub fn json(entry: &Entry<'_>, line: &mut String) {
     line.text(name!("method"), record.http_method.as_str(), METHOD_LIMIT);
     line.text(name!("path"), record.uri.path(), PATH_LIMIT);
     if let Some(query) = record.uri.query() {
-        line.display(name!("query"), Redacted(query), QUERY_LIMIT);
+        line.display(name!("query"), Redacted { query, hidden }, QUERY_LIMIT);
     }
     if let Some(template) = entry.template() {
         line.text(name!("template"), template, TEMPLATE_LIMIT);
@@ -126,6 +139,9 @@ pub fn json(entry: &Entry<'_>, line: &mut String) {
     line.number(name!("bytes_out"), record.bytes_out);
     line.number(name!("messages_in"), record.messages_in);
     line.number(name!("messages_out"), record.messages_out);
+    if let Some(queue) = entry.queue() {
+        line.millis(name!("queue_ms"), queue);
+    }
     if let Some(upstream) = entry.upstream() {
         line.millis(name!("upstream_ms"), upstream);
     }
@@ -135,12 +151,15 @@ pub fn json(entry: &Entry<'_>, line: &mut String) {
         let text = String::from_utf8_lossy(user_agent.as_bytes());
         line.text(name!("user_agent"), &text, USER_AGENT_LIMIT);
     }
+    if !record.logged.is_empty() {
+        line.headers(&record.logged);
+    }
     line.0.push_str("}\n");
 }
 
 /// One line to look at, after what `line` holds: when, how it ended, how long it took, what it
 /// was, and what went wrong.
-pub fn text(entry: &Entry<'_>, line: &mut String) {
+pub fn text(entry: &Entry<'_>, hidden: &[Box<str>], line: &mut String) {
     let record = entry.record;
     line.push_str(Moment::new(entry.wall).time_of_day());
     let mut took = String::new();
@@ -153,7 +172,7 @@ pub fn text(entry: &Entry<'_>, line: &mut String) {
     append(line, record.uri.path(), PATH_LIMIT);
     if let Some(query) = record.uri.query() {
         line.push('?');
-        append_display(line, Redacted(query), QUERY_LIMIT);
+        append_display(line, Redacted { query, hidden }, QUERY_LIMIT);
     }
     // Native gRPC has the rpc for a path already.
     if let Some(rpc) = entry.rpc()
@@ -222,6 +241,34 @@ impl Json<'_> {
         self.0.push('"');
         append_display(self.0, value, limit);
         self.0.push('"');
+    }
+
+    /// An object of headers, as many as have room.
+    fn headers(&mut self, logged: &[(HeaderName, HeaderValue)]) {
+        /// What stands around a name and a value.
+        const AROUND: usize = 6;
+        self.0.push_str(",\"headers\":{");
+        let began = self.0.len();
+        for (name, value) in logged {
+            let used = self.0.len() - began + name.as_str().len() + AROUND;
+            let Some(room) = HEADERS_LIMIT
+                .checked_sub(used)
+                .filter(|room| *room > AROUND)
+            else {
+                break;
+            };
+            if self.0.len() > began {
+                self.0.push(',');
+            }
+            self.0.push('"');
+            append(self.0, name.as_str(), HEADERS_LIMIT);
+            self.0.push_str("\":\"");
+            let text = String::from_utf8_lossy(value.as_bytes());
+            let shown = redact::header(name.as_str(), &text).unwrap_or("***");
+            append(self.0, shown, room.min(HEADER_LIMIT));
+            self.0.push('"');
+        }
+        self.0.push('}');
     }
 
     fn number(&mut self, name: &'static str, value: impl itoa::Integer) {

@@ -42,16 +42,21 @@ const HIDDEN: &str = "***";
 
 /// A query string that displays without its secrets.
 #[derive(Clone, Copy, Debug)]
-pub struct Redacted<'query>(pub &'query str);
+pub struct Redacted<'query> {
+    /// As it was sent.
+    pub query: &'query str,
+    /// Parameters that are hidden besides those whose names or values say it, in lower case.
+    pub hidden: &'query [Box<str>],
+}
 
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, pair) in self.0.split('&').enumerate() {
+        for (at, pair) in self.query.split('&').enumerate() {
             if at > 0 {
                 f.write_str("&")?;
             }
             match pair.split_once('=') {
-                Some((name, value)) if is_secret(name) || is_token(value) => {
+                Some((name, value)) if is_secret(name) || is_token(value) || self.hides(name) => {
                     write!(f, "{name}={HIDDEN}")?;
                 }
                 None if is_token(pair) => f.write_str(HIDDEN)?,
@@ -60,6 +65,24 @@ impl fmt::Display for Redacted<'_> {
         }
         Ok(())
     }
+}
+
+impl Redacted<'_> {
+    fn hides(&self, name: &str) -> bool {
+        // Most configurations name none, and then no name is decoded for it.
+        !self.hidden.is_empty() && {
+            let name = percent::decode_message(name.as_bytes()).to_lowercase();
+            self.hidden.iter().any(|hidden| **hidden == *name)
+        }
+    }
+}
+
+/// The value of a header without what nobody should read; `None` hides it.
+pub fn header<'value>(name: &str, value: &'value str) -> Option<&'value str> {
+    let cookie = matches!(name, "cookie" | "set-cookie" | "cookie2");
+    // `Basic abc` has a space where a query has an escaped one.
+    let hidden = cookie || name.ends_with("authorization") || is_secret(name) || is_token(value);
+    (!hidden).then_some(value)
 }
 
 /// Whether a parameter of this name holds a secret. Case and punctuation say nothing:
@@ -122,7 +145,33 @@ mod tests {
             ("q=basics&r=bearer", "q=basics&r=bearer"),
             ("a==b&&=", "a==b&&="),
         ] {
-            assert_eq!(Redacted(query).to_string(), expected);
+            let redacted = Redacted { query, hidden: &[] };
+            assert_eq!(redacted.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn more_is_hidden_where_it_is_configured() {
+        let redacted = Redacted {
+            query: "email=a@b&EMAIL=c&e%6dail=d&e=f",
+            hidden: &["email".into()],
+        };
+        assert_eq!(redacted.to_string(), "email=***&EMAIL=***&e%6dail=***&e=f");
+    }
+
+    #[test]
+    fn headers_that_open_something_are_hidden() {
+        for (name, value, shown) in [
+            ("x-request-id", "abc", true),
+            ("x-tenant", "Bearer of news", false),
+            ("authorization", "abc", false),
+            ("proxy-authorization", "abc", false),
+            ("cookie", "a=b", false),
+            ("x-api-key", "abc", false),
+            ("x-session-token", "abc", false),
+            ("x-note", "eyJhbGciOiJub25lIn0.e30.", false),
+        ] {
+            assert_eq!(header(name, value).is_some(), shown, "{name}: {value}");
         }
     }
 }

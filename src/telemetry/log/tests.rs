@@ -6,8 +6,10 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::line::{self, Entry, LIMIT};
-use crate::call::record::CallRecord;
+use super::{AccessLog, Format, Options};
+use crate::call::record::{CallRecord, Trace};
 use crate::call::{Code, Fault, Peer};
+use crate::telemetry::queue;
 
 /// The head of a request as a client may send it.
 fn record(started: Instant, request: http::request::Builder) -> CallRecord {
@@ -22,13 +24,13 @@ fn record(started: Instant, request: http::request::Builder) -> CallRecord {
 
 fn json_line(entry: &Entry<'_>) -> String {
     let mut out = String::new();
-    line::json(entry, &mut out);
+    line::json(entry, &[], &mut out);
     out
 }
 
 fn text_line(entry: &Entry<'_>) -> String {
     let mut out = String::new();
-    line::text(entry, &mut out);
+    line::text(entry, &[], &mut out);
     out
 }
 
@@ -70,7 +72,7 @@ fn a_call_that_went_well() {
             r#""path":"/v1/shelves/scifi","query":"page_size=3&access_token=***","#,
             r#""http_status":200,"grpc_status":"OK","endpoint":"127.0.0.1:50051","attempts":1,"#,
             r#""bytes_in":0,"bytes_out":120,"messages_in":1,"messages_out":1,"#,
-            r#""upstream_ms":2.000,"total_ms":12.345,"peer":"192.0.2.1:4711","user_agent":"curl/8"}"#,
+            r#""queue_ms":1.000,"upstream_ms":2.000,"total_ms":12.345,"peer":"192.0.2.1:4711","user_agent":"curl/8"}"#,
             "\n"
         )
     );
@@ -130,6 +132,19 @@ fn whatever_is_sent_is_one_line_of_bounded_length() {
     ] {
         *count = u64::MAX;
     }
+    record.trace = Some(Trace {
+        trace_id: u128::MAX,
+        span_id: u64::MAX,
+        parent: 1,
+        upstream: 1,
+        sampled: true,
+    });
+    for number in 0..20 {
+        let name = format!("x-{}-{number}", "long".repeat(20)).parse().unwrap();
+        record
+            .logged
+            .push((name, http::HeaderValue::from_bytes(&agent).unwrap()));
+    }
     record.http_status = Some(u16::MAX);
     record.fault(&Fault::deadline().with_cause("\u{9b}\u{202e}\0\n".repeat(10_000)));
 
@@ -156,4 +171,57 @@ fn the_limits_add_up() {
     let fields = line::FIELD_LIMITS.iter().sum::<usize>();
     let rest = 1024;
     assert!(fields + rest <= LIMIT, "{fields}");
+}
+
+#[test]
+fn configured_headers_are_shown_and_secrets_are_not() {
+    let mut record = record(instant(), http::Request::get("/"));
+    for (name, value) in [("x-request-id", "a\"b"), ("authorization", "Bearer x")] {
+        record
+            .logged
+            .push((name.parse().unwrap(), value.parse().unwrap()));
+    }
+    let started = record.started;
+    let line = json_line(&at(started, &record));
+    let read: Value = serde_json::from_str(&line).unwrap();
+    let expected = json!({"x-request-id": "a\"b", "authorization": "***"});
+    assert_eq!(read["headers"], expected, "{line}");
+}
+
+#[test]
+fn a_line_names_the_trace() {
+    let mut record = record(instant(), http::Request::get("/"));
+    record.trace = Some(Trace {
+        trace_id: 0xabc,
+        span_id: 0xdef,
+        parent: 0,
+        upstream: 1,
+        sampled: false,
+    });
+    let started = record.started;
+    let read: Value = serde_json::from_str(&json_line(&at(started, &record))).unwrap();
+    assert_eq!(read["trace_id"], format!("{:032x}", 0xabc));
+    assert_eq!(read["span_id"], format!("{:016x}", 0xdef));
+}
+
+#[test]
+fn sampling_keeps_every_failure() {
+    for (sample, least, most) in [(0.0, 0, 0), (0.25, 150, 350), (1.0, 1000, 1000)] {
+        let (queue, _flush) = queue::start("test", 1 << 24, std::io::sink()).unwrap();
+        let options = Options {
+            sample,
+            ..Options::default()
+        };
+        let log = AccessLog::new(Format::Json, queue, options);
+        let mut record = record(instant(), http::Request::get("/"));
+        record.http_status = Some(200);
+        record.code = Some(Code::Ok);
+        let kept = (0..1000).filter(|_| log.wants(&record)).count();
+        assert!((least..=most).contains(&kept), "{kept} of 1000 at {sample}");
+        record.code = Some(Code::NotFound);
+        assert!((0..1000).all(|_| log.wants(&record)));
+        record.code = None;
+        record.http_status = Some(404);
+        assert!((0..1000).all(|_| log.wants(&record)));
+    }
 }

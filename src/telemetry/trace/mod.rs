@@ -7,7 +7,6 @@
 //! own crates are not here: their spans are built of dozens of allocations each, and they would
 //! bring a second client of HTTP along, for a message of a few fields.
 
-mod ids;
 mod otlp;
 #[cfg(test)]
 mod tests;
@@ -16,6 +15,7 @@ use std::cell::RefCell;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use super::ids;
 use super::log::line::Entry;
 use super::queue::Queue;
 use crate::call::metadata::lookup;
@@ -60,9 +60,10 @@ pub struct Params {
 }
 
 /// What telemetry does with traces.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum Tracer {
     /// It does not look.
+    #[default]
     Off,
     /// Log lines tell the trace that a client named; its headers pass as they are.
     Read,

@@ -1,4 +1,4 @@
-//! Ids of traces and spans, without a system call.
+//! Ids of traces and spans, and chance, without a system call.
 //!
 //! Each thread has two counters of 64 bits that start anywhere (the standard library's hasher is
 //! seeded by the system once a thread) and are scrambled as SplitMix64 does it. That is not secret,
@@ -30,6 +30,12 @@ pub(super) fn span_id() -> u64 {
     let low = low.wrapping_add(STEP);
     STATE.set((high, low));
     scramble(low).max(1)
+}
+
+/// Says yes to a share of those who ask.
+pub(super) fn chance(of_all: u64) -> bool {
+    // Ids are any number of 64 bits, so that none is above the whole.
+    of_all == u64::MAX || span_id() < of_all
 }
 
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
