@@ -1,6 +1,7 @@
 //! The control thread: accepting, the watch over the app, the schema by reflection.
 
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -22,6 +23,8 @@ use crate::upstream::{self, Upstreams};
 
 /// Everything that the control thread takes over.
 pub(super) struct Control {
+    /// Whether nothing is accepted before the app can be reached.
+    pub(super) hold: bool,
     pub(super) listener: Listener,
     pub(super) workers: usize,
     pub(super) serve: serve::Params,
@@ -107,15 +110,28 @@ impl Control {
             }
             None => Either::Right(self.ready.hold(Condition::Health)),
         };
-        let _schema = task::spawn_local("schema", self.schemas.follow(upstreams, self.ready));
+        let following = self.schemas.follow(upstreams, self.ready.clone());
+        let _schema = task::spawn_local("schema", following);
 
         let mut patience = None;
-        let stop = async {
+        let mut stop = pin!(async {
             // An error means that nobody waits for the end of this any more.
             patience = (&mut stopped).await.ok();
+        });
+        let stops_early = if self.hold {
+            tokio::select! {
+                () = &mut stop => true,
+                () = reached(&self.ready) => false,
+            }
+        } else {
+            false
         };
         // Draining alone does not end accepting: a client that has not heard of it yet is served.
-        self.listener.run(&workers, stop).await;
+        if stops_early {
+            self.listener.run(&workers, async {}).await;
+        } else {
+            self.listener.run(&workers, &mut stop).await;
+        }
         drain.start();
         match patience {
             Some(patience) => workers.stop(patience).await,
@@ -140,6 +156,11 @@ impl Running {
         &self.drain
     }
 
+    /// Waits until the application can be reached.
+    pub async fn reached(&self) {
+        reached(&self.ready).await;
+    }
+
     /// Stops accepting, lets what is in flight end within `patience`, and ends the rest with a
     /// status; `true` when nothing had to be. Blocks.
     pub fn shutdown(mut self, patience: Duration) -> bool {
@@ -155,6 +176,14 @@ impl Running {
         self.thread
             .take()
             .is_none_or(|thread| thread.join().unwrap_or(false))
+    }
+}
+
+/// Waits until the application can be reached.
+async fn reached(ready: &Ready) {
+    const LOOK: Duration = Duration::from_millis(10);
+    while !ready.holds(Condition::App) {
+        tokio::time::sleep(LOOK).await;
     }
 }
 

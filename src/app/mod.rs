@@ -54,6 +54,7 @@ pub struct Bound {
     admin: admin::Bound,
     telemetry: Telemetry,
     schemas: Schemas,
+    hold: bool,
 }
 
 /// The real addresses of a gateway.
@@ -111,6 +112,7 @@ impl Gateway {
             admin,
             telemetry,
             schemas,
+            hold: false,
         })
     }
 }
@@ -123,6 +125,13 @@ impl Bound {
             admin: self.admin.admin_address(),
             ops: self.admin.ops_address(),
         }
+    }
+
+    /// The same, but no connection is taken before the application can be reached: clients that
+    /// come earlier wait.
+    #[must_use]
+    pub fn hold(self) -> Self {
+        Self { hold: true, ..self }
     }
 
     /// What is wrong with the schema files.
@@ -163,6 +172,7 @@ impl Bound {
             own,
         });
         let control = Control {
+            hold: self.hold,
             listener: self.listener,
             workers: self.config.workers,
             serve: self.config.serve.clone(),

@@ -25,10 +25,17 @@ pub struct Args {
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Run the gateway (the default)
     Serve,
+    /// Start a command, the application, beside the gateway and share its life: wait for its port,
+    /// hand signals on, drain, exit with its code
+    Run {
+        /// The command and its arguments, after `--`
+        #[arg(last = true, required = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
     /// Load configuration and schemas and print every problem; exit 1 when something is wrong
     Check,
     /// Print the route table: method, template, rpc, body, and where it was declared
@@ -283,6 +290,22 @@ mod tests {
         assert_eq!(format("openapi"), DocumentFormat::Json);
         assert_eq!(format("openapi --format yaml"), DocumentFormat::Yaml);
         assert_eq!(parse("openapi --format xml").unwrap_err().code, 64);
+    }
+
+    #[test]
+    fn a_command_stands_after_two_dashes() {
+        let command = |line| match parse(line).unwrap().command {
+            Command::Run { command } => command,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(command("run -- app"), ["app"]);
+        assert_eq!(
+            command("run --listen 127.0.0.1:0 -- app --listen x -- y"),
+            ["app", "--listen", "x", "--", "y"]
+        );
+        for line in ["run", "run --", "run app"] {
+            assert_eq!(parse(line).unwrap_err().code, 64, "{line}");
+        }
     }
 
     #[test]

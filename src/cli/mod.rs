@@ -1,6 +1,7 @@
 //! The subcommands.
 
 pub mod args;
+mod beside;
 mod client;
 pub mod drain;
 pub mod exit;

@@ -3,18 +3,22 @@
 //! Nothing here prints or exits: texts go to the writers that `main` gives, and the exit code is
 //! the result.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::drain::drain;
 use super::probe::probe;
-use super::{Args, Command, DocumentFormat, TableFormat, exit};
+use super::{Args, Command, DocumentFormat, TableFormat, beside, exit};
 use crate::admin::routes_view::RoutesView;
-use crate::app::{self, Addresses, Gateway, Outputs, Running, StartError};
+use crate::app::{self, Addresses, Bound, Gateway, Outputs, Running, StartError};
 use crate::config::{self, Config};
-use crate::life::task;
+use crate::life::child::Child;
+use crate::life::{init, task};
 use crate::schema::problem::{Problem, Severity};
+use crate::telemetry::app_log::AppLog;
+use crate::telemetry::clock::Clock;
 use crate::telemetry::diagnostics;
 use crate::telemetry::queue::{self, Queue};
 
@@ -24,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Does what `args` ask for; the exit code.
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     match args.command {
+        Command::Run { .. } if init::is_first() => {
+            return init::run(std::env::args_os().skip(1));
+        }
         Command::ConfigSchema => {
             writeln!(out, "{:#}", config::json_schema())?;
             return Ok(exit::FINE);
@@ -38,18 +45,19 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<
             let admin = listeners.and_then(|(admin, _)| admin);
             return ask(admin, |admin| drain(admin, wait, PATIENCE), err);
         }
-        Command::Serve | Command::Check | Command::Routes { .. } | Command::Openapi { .. } => {}
+        _ => {}
     }
     let (config, problems) = config::load(&args.input.clone().with_environment());
     tell(&problems, err)?;
     let Some(config) = config else {
         return Ok(exit::of_configuration(&problems));
     };
-    match args.command {
-        Command::Serve => serve(config, err),
+    match &args.command {
+        Command::Serve => serve(config, None, err),
+        Command::Run { command } => serve(config, Some(command), err),
         Command::Check => check(&config, &problems, out, err),
-        Command::Routes { format } => routes(&config, format, out, err),
-        Command::Openapi { format } => openapi(&config, format, out, err),
+        Command::Routes { format } => routes(&config, *format, out, err),
+        Command::Openapi { format } => openapi(&config, *format, out, err),
         Command::Probe { .. } | Command::Drain { .. } | Command::ConfigSchema => Ok(exit::FINE),
     }
 }
@@ -141,7 +149,12 @@ fn ask(
     }
 }
 
-fn serve(config: Config, err: &mut dyn Write) -> io::Result<u8> {
+/// Serves, by itself or beside an application that it starts.
+fn serve(
+    config: Config,
+    application: Option<&Vec<OsString>>,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
     // Both writers come to rest, with what is left, when this function ends.
     let (stdout, _flush_stdout) = queue::start("stdout", queue::DEFAULT_LIMIT, io::stdout())?;
     let (stderr, _flush_stderr) = queue::start("stderr", queue::DEFAULT_LIMIT, io::stderr())?;
@@ -151,11 +164,31 @@ fn serve(config: Config, err: &mut dyn Write) -> io::Result<u8> {
         return Ok(exit::CONFIG);
     }
     let outputs = Outputs::start(telemetry, &stdout)?;
+    let format = telemetry.format;
     let patience = config.drain_timeout;
-    match start(config, &outputs, &stdout) {
-        Ok(running) => {
+    let started = match application {
+        None => start(config, &outputs, &stdout).map(|running| (running, None)),
+        Some(command) => {
+            let log = AppLog::new(format, stdout.clone(), Clock::system());
+            start_both(config, &outputs, command, log)
+        }
+    };
+    match started {
+        Ok((running, None)) => {
             wait(running, patience)?;
             Ok(exit::FINE)
+        }
+        Ok((running, Some(Ok(child)))) => {
+            let line = listening(running.addresses());
+            let reached = || {
+                stdout.push(line.as_bytes());
+            };
+            let left = |running: &Running| left(patience, running.drain().age());
+            beside::wait(running, child, reached, left)
+        }
+        Ok((_running, Some(Err((code, error))))) => {
+            writeln!(err, "error: the command cannot be started: {error}")?;
+            Ok(code)
         }
         Err(error @ StartError::Listen { .. }) => {
             writeln!(err, "error: {error}")?;
@@ -166,6 +199,27 @@ fn serve(config: Config, err: &mut dyn Write) -> io::Result<u8> {
 }
 
 fn start(config: Config, outputs: &Outputs, stdout: &Queue) -> Result<Running, StartError> {
+    let bound = bind(config, outputs)?;
+    // The kernel takes connections from here on, and this line comes before any of their log.
+    stdout.push(listening(bound.addresses()).as_bytes());
+    bound.start()
+}
+
+/// An application, or the exit code for one that cannot be started.
+type Started = Result<Child, (u8, io::Error)>;
+
+/// Starts the gateway, which takes calls when the application can be reached, and that.
+fn start_both(
+    config: Config,
+    outputs: &Outputs,
+    command: &[OsString],
+    log: AppLog,
+) -> Result<(Running, Option<Started>), StartError> {
+    let running = bind(config, outputs)?.hold().start()?;
+    Ok((running, Some(beside::start(command, log))))
+}
+
+fn bind(config: Config, outputs: &Outputs) -> Result<Bound, StartError> {
     let bound = Gateway::bind(config, outputs)?;
     for problem in bound.problems().iter() {
         match problem.severity {
@@ -173,9 +227,7 @@ fn start(config: Config, outputs: &Outputs, stdout: &Queue) -> Result<Running, S
             Severity::Warning => tracing::warn!("{problem}"),
         }
     }
-    // The kernel takes connections from here on, and this line comes before any of their log.
-    stdout.push(listening(bound.addresses()).as_bytes());
-    bound.start()
+    Ok(bound)
 }
 
 /// The first line on stdout, for scripts that gave port 0.

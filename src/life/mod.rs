@@ -5,8 +5,12 @@
 //! - [`alarm`]: the deadlines of a worker, behind one timer.
 //! - [`ready`]: named conditions that are held, as guards, by whoever makes them true.
 //! - [`drain`]: one signal that everybody observes, and a count of what is still in flight.
+//! - [`child`], [`init`], [`signals`]: a program beside us, the first process of a container.
 
 pub mod alarm;
+pub mod child;
 pub mod drain;
+pub mod init;
 pub mod ready;
+pub mod signals;
 pub mod task;

@@ -12,6 +12,7 @@
 
 mod draining;
 mod process;
+mod running;
 mod starting;
 mod stopping;
 #[path = "../support/mod.rs"]
