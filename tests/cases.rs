@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::case::{CaseFile, check};
+use support::case::{Case, CaseFile, check};
 use support::run;
 use support::target::{self, Setup};
 
@@ -35,6 +35,7 @@ folders![
     grpc,
     grpc_web,
     connect,
+    fronts,
     cors,
     docs,
     compression,
@@ -60,6 +61,84 @@ fn every_folder_of_cases_has_a_test() {
         .collect();
     let listed: BTreeSet<String> = FOLDERS.iter().map(ToString::to_string).collect();
     assert_eq!(found, listed);
+}
+
+/// "What speaks what" in the README: every cell has rows in `fronts/matrix.yaml`, over the versions
+/// of HTTP that it says and no others, for each codec and each compression; WebSockets have theirs in
+/// `tests/websocket`.
+#[test]
+fn the_readme_s_table_of_protocols_is_shown_by_cases() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("the README");
+    let rows =
+        CaseFile::read(&cases_root().join("fronts/matrix.yaml")).and_then(|file| file.rows());
+    let rows = rows.expect("the matrix is sound");
+    let mut lines = readme
+        .lines()
+        .skip_while(|line| !line.starts_with("| client speaks |"));
+    let columns: Vec<&str> = cells(lines.next().expect("the table"));
+    let (mut checked, mut wrong) = (0, Vec::new());
+    for line in lines.skip(1).take_while(|line| line.starts_with('|')) {
+        let line = cells(line);
+        let front = line[0].split(',').next().unwrap_or_default();
+        if front.contains("ebsocket") || front.contains("WebSocket") {
+            assert!(line[4..].iter().all(|cell| *cell == "yes"), "{front}");
+            continue;
+        }
+        let of_front = |row: &&Case| row.name.split(" / ").nth(1) == Some(front);
+        let of_front: Vec<&Case> = rows.iter().filter(of_front).collect();
+        checked += ways(&line, &of_front, &mut wrong);
+        for (kind, cell) in columns.iter().zip(&line).skip(4) {
+            checked += 1;
+            let versions: BTreeSet<String> = of_front
+                .iter()
+                .filter(|row| row.name.starts_with(&format!("{kind} / ")))
+                .flat_map(|row| row.versions())
+                .map(|version| format!("{version:?}"))
+                .collect();
+            let expected = match (*cell, line[1]) {
+                ("yes", "1.1, 2") => vec!["H1", "H2"],
+                ("yes" | "HTTP/2 only", _) => vec!["H2"],
+                _ => vec![],
+            };
+            if !versions.iter().eq(expected.iter()) {
+                wrong.push(format!(
+                    "{front}, {kind}: {cell}, but rows over {versions:?}"
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(checked > 50, "only {checked} cells");
+}
+
+/// Whether every codec and every compression of a line has its row; how many there are.
+fn ways(line: &[&str], rows: &[&Case], wrong: &mut Vec<String>) -> usize {
+    if line[0] == "REST" {
+        return 0;
+    }
+    let codecs = line[2].split(", ").map(|codec| {
+        let found = rows
+            .iter()
+            .any(|row| row.name.contains("json") == (codec == "JSON"));
+        (codec, found)
+    });
+    let named = line[3]
+        .split([',', ';'])
+        .map(str::trim)
+        .filter(|word| !word.contains(' '));
+    let packed = named.map(|word| {
+        let asked = format!("asked in {word}");
+        (word, rows.iter().any(|row| row.name.ends_with(&asked)))
+    });
+    let all: Vec<(&str, bool)> = codecs.chain(packed).collect();
+    let missing = all.iter().filter(|(_, found)| !found);
+    wrong.extend(missing.map(|(word, _)| format!("{}: no row in {word}", line[0])));
+    all.len()
+}
+
+fn cells(line: &str) -> Vec<&str> {
+    line.trim_matches('|').split('|').map(str::trim).collect()
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::reader::IdleBody;
 use super::rpc::dialect::Spoken;
 use super::rpc::follow::{Answered, Asked, note_status};
 use super::rpc::open::{self, Ask, GRPC_PROTO, Opened};
+use super::rpc::trailers::Ending;
 use super::rpc::{Dialect, plain, reply, tell_reason, told};
 use super::{Adapter, Entry, Incoming, Params, Respond};
 use crate::call::{Body, Call, Code, Fault, LocalFuture, Record, Reply};
@@ -150,8 +151,12 @@ fn forward(reply: Reply, policy: &Policy, record: Record) -> Response<Body> {
             response.headers_mut().extend(trailers);
         }
         None => {
-            *response.body_mut() =
-                Body::raw(Answered::new(reply.body, Dialect::Grpc, policy, record));
+            *response.body_mut() = Body::raw(Answered::new(
+                reply.body,
+                Ending::own(Dialect::Grpc),
+                policy,
+                record,
+            ));
         }
     }
     response

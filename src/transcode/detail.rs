@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Violation;
 use super::proto::{Malformed, Raw, Reader, WireType, put_len_field, put_tag, put_varint};
-use super::wire_to_json::{any_parts, print_any};
+use super::wire_to_json::{any_parts, print_any, print_named};
 use crate::schema::plan::Tables;
 
 const TYPE_PREFIX: &str = "type.googleapis.com/";
@@ -69,6 +69,14 @@ pub fn list(details_bin: &[u8], code: u32) -> Vec<(&str, &[u8])> {
         .flat_map(|status| status.details)
         .filter_map(any_parts)
         .collect()
+}
+
+/// A detail as the JSON of its type, without its type URL; `None` when nobody knows the type or the
+/// value is none of it.
+pub fn value_to_json(tables: &Tables, full_name: &str, value: &[u8]) -> Option<String> {
+    let mut out = Vec::new();
+    let printed = print_named(tables, full_name, value, &mut out);
+    printed.then(|| String::from_utf8(out).ok()).flatten()
 }
 
 struct Status<'w> {
@@ -268,6 +276,24 @@ mod tests {
             text.contains(r#"google.rpc.DebugInfo","detail":"d""#),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_value_is_written_as_its_type_says() {
+        for (name, value, expected) in [
+            (
+                "google.rpc.RetryInfo",
+                &b"\x0a\x02\x08\x05"[..],
+                Some(r#"{"retryDelay":"5s"}"#),
+            ),
+            ("google.protobuf.Duration", b"\x08\x05", Some("\"5s\"")),
+            ("google.rpc.RetryInfo", b"", Some("{}")),
+            ("google.rpc.RetryInfo", b"\x0a\xff", None),
+            ("a.Strange", b"", None),
+        ] {
+            let found = value_to_json(&Tables::default(), name, value);
+            assert_eq!(found.as_deref(), expected, "{name} {value:?}");
+        }
     }
 
     #[test]

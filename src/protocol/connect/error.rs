@@ -8,10 +8,13 @@ use data_encoding::BASE64_NOPAD;
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::call::{Body, Code, Fault, Status};
 use crate::protocol::rpc::trailers::{append, is_ours};
 use crate::protocol::rpc::{encoding, tell_reason, told};
+use crate::schema::Schema;
+use crate::schema::plan::Tables;
 use crate::transcode::detail;
 use crate::wire::compress::Encoding;
 
@@ -29,6 +32,9 @@ struct Detail<'s> {
     #[serde(rename = "type")]
     kind: &'s str,
     value: String,
+    /// The value for people to read, where its type is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debug: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -40,18 +46,30 @@ struct EndStream<'s> {
 }
 
 impl<'s> Error<'s> {
-    fn of(status: &'s Status) -> Self {
+    /// Without a schema only built-in types are known.
+    fn of(status: &'s Status, schema: Option<&Schema>) -> Self {
+        let none = Tables::default();
+        let tables = schema.map_or(&none, |schema| &schema.tables);
         let details = detail::list(&status.details, status.number)
             .into_iter()
-            .map(|(url, value)| Detail {
-                kind: url.rsplit_once('/').map_or(url, |(_, name)| name),
-                value: BASE64_NOPAD.encode(value),
-            })
+            .map(|(url, value)| Detail::of(url, value, tables))
             .collect();
         Self {
             code: name(status.code),
             message: &status.message,
             details,
+        }
+    }
+}
+
+impl<'s> Detail<'s> {
+    fn of(url: &'s str, value: &[u8], tables: &Tables) -> Self {
+        let kind = url.rsplit_once('/').map_or(url, |(_, name)| name);
+        let json = detail::value_to_json(tables, kind, value);
+        Self {
+            kind,
+            value: BASE64_NOPAD.encode(value),
+            debug: json.and_then(|json| RawValue::from_string(json).ok()),
         }
     }
 }
@@ -65,7 +83,11 @@ fn name(code: Code) -> String {
 }
 
 /// What the last envelope of a stream holds.
-pub(in crate::protocol) fn end_stream(status: &Status, trailers: &HeaderMap) -> Vec<u8> {
+pub(in crate::protocol) fn end_stream(
+    status: &Status,
+    trailers: &HeaderMap,
+    schema: Option<&Schema>,
+) -> Vec<u8> {
     let mut metadata: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for (name, value) in trailers {
         if !is_hidden(name) {
@@ -74,7 +96,7 @@ pub(in crate::protocol) fn end_stream(status: &Status, trailers: &HeaderMap) -> 
         }
     }
     let end = EndStream {
-        error: (!status.is_ok()).then(|| Error::of(status)),
+        error: (!status.is_ok()).then(|| Error::of(status, schema)),
         metadata,
     };
     // Text and lists of text always have a JSON form.
@@ -103,13 +125,13 @@ pub(super) fn append_trailers(headers: &mut HeaderMap, trailers: &HeaderMap) {
     }
 }
 
-/// A unary answer that is an error of the app's.
+/// A unary answer that is an error of the app's, with what it sent before and after.
 pub(super) fn from_status(
     status: &Status,
-    metadata: &HeaderMap,
-    trailers: &HeaderMap,
+    (metadata, trailers): (&HeaderMap, &HeaderMap),
+    schema: Option<&Schema>,
 ) -> Response<Body> {
-    let body = serde_json::to_vec(&Error::of(status)).unwrap_or_default();
+    let body = serde_json::to_vec(&Error::of(status, schema)).unwrap_or_default();
     let mut response = Response::new(Body::whole(body.into(), None));
     *response.status_mut() = status.code.http();
     let headers = response.headers_mut();
@@ -122,7 +144,7 @@ pub(super) fn from_status(
 /// A unary answer that is an error of the gateway's own.
 pub(super) fn from_fault(fault: &Fault, reason_header: bool) -> Response<Body> {
     let none = HeaderMap::new();
-    let mut response = from_status(&told(fault), &none, &none);
+    let mut response = from_status(&told(fault), (&none, &none), None);
     if fault.reason() == encoding::UNKNOWN {
         response.headers_mut().insert(
             ACCEPT_ENCODING,
@@ -144,7 +166,7 @@ mod tests {
     #[test]
     fn the_end_of_a_stream() {
         let mut trailers = HeaderMap::new();
-        assert_eq!(text(end_stream(&Status::ok(), &trailers)), "{}");
+        assert_eq!(text(end_stream(&Status::ok(), &trailers, None)), "{}");
         trailers.insert("grpc-status", HeaderValue::from_static("5"));
         trailers.append("x-a", HeaderValue::from_static("1"));
         trailers.append("x-a", HeaderValue::from_static("2"));
@@ -152,7 +174,7 @@ mod tests {
         // code 5, one detail of type a.B with the value 01.
         status.details = (&b"\x08\x05\x1a\x0a\x0a\x05x/a.B\x12\x01\x01"[..]).into();
         assert_eq!(
-            text(end_stream(&status, &trailers)),
+            text(end_stream(&status, &trailers, None)),
             r#"{"error":{"code":"not_found","message":"no \"such\"","details":[{"type":"a.B","value":"AQ"}]},"metadata":{"x-a":["1","2"]}}"#
         );
     }

@@ -24,6 +24,7 @@ use crate::protocol::rpc::codec::Translator;
 use crate::protocol::rpc::open::{self, Ask, Found, GRPC_PROTO, Opened};
 use crate::protocol::rpc::{Codec, encoding, request, trailers};
 use crate::protocol::{Entry, Incoming, Params, Respond};
+use crate::schema::Schema;
 use crate::schema::policy::Policy;
 use crate::wire::compress::{Encoding, compress};
 use crate::wire::frame::{HEADER_BYTES, encode_header};
@@ -105,6 +106,7 @@ fn call(
         encoding: encoding::preferred(&head.headers, ACCEPT_ENCODING.as_str()),
         varies: by_get || head.headers.contains_key(ACCEPT_ENCODING),
         policy: Arc::clone(&call.policy),
+        schema: Arc::clone(&call.schema),
         record: call.record.clone(),
         reason_header: params.reason_header,
     };
@@ -188,6 +190,8 @@ struct Unary {
     /// Whether the answer depends on what the client accepts.
     varies: bool,
     policy: Arc<Policy>,
+    /// The types of error details.
+    schema: Arc<Schema>,
     record: Record,
     reason_header: bool,
 }
@@ -236,7 +240,8 @@ impl Unary {
     ) -> Result<Response<Body>, Fault> {
         if !status.is_ok() {
             self.record.note().code = Some(status.code);
-            return Ok(error::from_status(status, metadata, trailers));
+            let sent = (metadata, trailers);
+            return Ok(error::from_status(status, sent, Some(&self.schema)));
         }
         let message = message.ok_or_else(|| cardinality("no message"))?;
         let mut response = self.content(message)?;

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http_body::{Body as _, Frame};
 
 use super::Dialect;
+use super::trailers::Ending;
 use crate::call::{Blame, Body, Code, Fault, Record, Status};
 use crate::protocol::reader::no_status;
 use crate::schema::policy::Policy;
@@ -81,7 +82,7 @@ pub(in crate::protocol) struct Answered {
     body: Body,
     follower: Follower,
     record: Record,
-    dialect: Dialect,
+    ending: Ending,
     ended: bool,
 }
 
@@ -89,7 +90,7 @@ impl Answered {
     /// Follows `body`.
     pub(in crate::protocol) fn new(
         body: Body,
-        dialect: Dialect,
+        ending: Ending,
         policy: &Policy,
         record: Record,
     ) -> Self {
@@ -100,7 +101,7 @@ impl Answered {
                 flags: COMPRESSED,
             }),
             record,
-            dialect,
+            ending,
             ended: false,
         }
     }
@@ -116,8 +117,8 @@ impl Answered {
                 self.record.note().fault(&fault);
                 // The answer has begun: its explicit end is a status (invariant 14). Within a
                 // message an envelope would be taken for a part of it, so the answer breaks off.
-                Some(if whole || self.dialect == Dialect::Grpc {
-                    Ok(self.dialect.broken(&fault))
+                Some(if whole || self.ending.dialect == Dialect::Grpc {
+                    Ok(self.ending.broken(&fault))
                 } else {
                     Err(fault)
                 })
@@ -127,7 +128,7 @@ impl Answered {
 
     fn take(&mut self, frame: Option<Frame<Bytes>>) -> Result<Option<Frame<Bytes>>, Fault> {
         let Some(frame) = frame else {
-            return match self.dialect {
+            return match self.ending.dialect {
                 // HTTP/2 tells this end as it is.
                 Dialect::Grpc => Ok(None),
                 Dialect::GrpcWeb | Dialect::GrpcWebText | Dialect::Connect => Err(no_status()),
@@ -143,7 +144,7 @@ impl Answered {
             Err(frame) => frame.into_trailers().unwrap_or_default(),
         };
         let status = note_status(&self.record, &trailers);
-        if self.dialect == Dialect::Grpc {
+        if self.ending.dialect == Dialect::Grpc {
             // A cut message under a good status would look complete (invariant 14).
             if status.is_some_and(|status| status.is_ok()) {
                 self.whole()?;
@@ -153,7 +154,7 @@ impl Answered {
         let status = status.ok_or_else(no_status)?;
         self.whole()?;
         self.ended = true;
-        Ok(Some(self.dialect.end(&status, trailers)))
+        Ok(Some(self.ending.end(&status, trailers)))
     }
 
     /// The answer may end here.
@@ -179,7 +180,7 @@ impl http_body::Body for Answered {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended || (self.dialect == Dialect::Grpc && self.body.is_end_stream())
+        self.ended || (self.ending.dialect == Dialect::Grpc && self.body.is_end_stream())
     }
 }
 

@@ -14,6 +14,7 @@ use super::codec::{Translator, seal};
 use super::dialect::Spoken;
 use super::follow::{Answered, note_status};
 use super::open::{self, Ask, GRPC_PROTO};
+use super::trailers::Ending;
 use super::{Dialect, encoding, request, tell_reason, text, told, trailers};
 use crate::call::{Body, Code, Fault, LocalFuture, Record, Reply, Status};
 use crate::protocol::replies::{Source, Step};
@@ -62,6 +63,7 @@ fn call(params: &Rc<Params>, incoming: Incoming, spoken: Spoken) -> Result<Entry
     let call = request::attach(opened, spoken.dialect, &translator)?;
     let respond = Responder {
         spoken,
+        ending: Ending::of(spoken.dialect, &call.schema),
         translator,
         accepted,
         policy: Arc::clone(&call.policy),
@@ -111,6 +113,7 @@ impl Accepted {
 /// Owns the answer.
 struct Responder {
     spoken: Spoken,
+    ending: Ending,
     translator: Translator,
     accepted: Accepted,
     policy: Arc<Policy>,
@@ -143,7 +146,7 @@ impl Responder {
             let status = note_status(&self.record, &last);
             if dialect == Dialect::Connect {
                 let status = status.unwrap_or_else(|| Status::new(Code::Unknown, ""));
-                *response.body_mut() = only(dialect.end(&status, last));
+                *response.body_mut() = only(self.ending.end(&status, last));
             } else {
                 trailers::append(headers, &last);
             }
@@ -160,7 +163,7 @@ impl Responder {
                     encoding.clone(),
                 );
             }
-            let body = Answered::new(reply.body, dialect, &self.policy, self.record);
+            let body = Answered::new(reply.body, self.ending, &self.policy, self.record);
             *response.body_mut() = Body::raw(body);
             return Ok(response);
         }
@@ -178,7 +181,7 @@ impl Responder {
                 text: dialect == Dialect::GrpcWebText,
                 limit,
             },
-            dialect,
+            ending: self.ending,
             record: self.record,
             ended: false,
         });
@@ -207,7 +210,7 @@ pub(in crate::protocol) fn only_end(
         );
     }
     if spoken.dialect == Dialect::Connect {
-        *response.body_mut() = only(spoken.dialect.broken(fault));
+        *response.body_mut() = only(Ending::own(spoken.dialect).broken(fault));
     } else {
         response.headers_mut().extend(told(fault).to_trailers());
     }
@@ -223,7 +226,7 @@ fn only(frame: Frame<Bytes>) -> Body {
 struct Translated {
     source: Source,
     writer: Writer,
-    dialect: Dialect,
+    ending: Ending,
     record: Record,
     ended: bool,
 }
@@ -271,13 +274,13 @@ impl Translated {
             Step::Ended(status, trailers) => {
                 self.ended = true;
                 self.record.note().code = Some(status.code);
-                return self.dialect.end(&status, trailers);
+                return self.ending.end(&status, trailers);
             }
             Step::Failed(fault) => fault,
         };
         self.ended = true;
         self.record.note().fault(&failed);
-        self.dialect.broken(&failed)
+        self.ending.broken(&failed)
     }
 }
 

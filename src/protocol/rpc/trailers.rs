@@ -1,5 +1,7 @@
 //! How an answer ends: in HTTP trailers, in a last envelope of trailers, or of JSON.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
@@ -8,26 +10,55 @@ use super::{Dialect, text, told};
 use crate::call::{Fault, Status};
 use crate::protocol::connect;
 use crate::protocol::metadata::is_hop_by_hop;
+use crate::schema::Schema;
 use crate::wire::frame::{END_STREAM, TRAILERS, frame};
 
-impl Dialect {
+/// The end of an answer in a dialect.
+#[derive(Clone, Debug)]
+pub(in crate::protocol) struct Ending {
+    pub(in crate::protocol) dialect: Dialect,
+    /// The types of error details, for the dialect that shows what they hold.
+    schema: Option<Arc<Schema>>,
+}
+
+impl Ending {
+    /// The end of a call that the app may have answered.
+    pub(in crate::protocol) fn of(dialect: Dialect, schema: &Arc<Schema>) -> Self {
+        Self {
+            dialect,
+            schema: (dialect == Dialect::Connect).then(|| Arc::clone(schema)),
+        }
+    }
+
+    /// The end of what the app never heard of.
+    pub(in crate::protocol) fn own(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            schema: None,
+        }
+    }
+
     /// The last frame of an answer whose app ended it with `trailers`.
-    pub(in crate::protocol) fn end(self, status: &Status, trailers: HeaderMap) -> Frame<Bytes> {
-        let (flag, last) = match self {
-            Self::Grpc => return Frame::trailers(trailers),
-            Self::GrpcWeb | Self::GrpcWebText => (TRAILERS, block(&trailers)),
-            Self::Connect => (END_STREAM, connect::error::end_stream(status, &trailers)),
+    pub(in crate::protocol) fn end(&self, status: &Status, trailers: HeaderMap) -> Frame<Bytes> {
+        let schema = self.schema.as_deref();
+        let (flag, last) = match self.dialect {
+            Dialect::Grpc => return Frame::trailers(trailers),
+            Dialect::GrpcWeb | Dialect::GrpcWebText => (TRAILERS, block(&trailers)),
+            Dialect::Connect => {
+                let last = connect::error::end_stream(status, &trailers, schema);
+                (END_STREAM, last)
+            }
         };
         // Header blocks have limits far below what an envelope can hold.
         let last = frame(flag, &last).unwrap_or_default();
-        Frame::data(match self {
-            Self::GrpcWebText => text::encode(&last),
-            Self::Grpc | Self::GrpcWeb | Self::Connect => last,
+        Frame::data(match self.dialect {
+            Dialect::GrpcWebText => text::encode(&last),
+            Dialect::Grpc | Dialect::GrpcWeb | Dialect::Connect => last,
         })
     }
 
     /// The last frame of an answer that broke off.
-    pub(in crate::protocol) fn broken(self, fault: &Fault) -> Frame<Bytes> {
+    pub(in crate::protocol) fn broken(&self, fault: &Fault) -> Frame<Bytes> {
         let status = told(fault);
         let trailers = status.to_trailers();
         self.end(&status, trailers)

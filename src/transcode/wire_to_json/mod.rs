@@ -261,15 +261,38 @@ pub(super) fn any_parts(any: &[u8]) -> Option<(&str, &[u8])> {
 
 /// Appends an encoded `Any` as JSON; `false`, and nothing appended, when it has no JSON form.
 pub(super) fn print_any(tables: &Tables, any: &[u8], out: &mut Vec<u8>) -> bool {
+    let options = JsonOptions::default();
+    let print = |walker: &mut Walker<'_, '_>| walker.any(&[any]);
+    print_or_nothing((tables, &options), any.len(), out, print)
+}
+
+/// Appends a message of the type with this name as JSON; `false`, and nothing appended, when
+/// nobody knows the type or the message has no JSON form.
+pub(super) fn print_named(tables: &Tables, name: &str, wire: &[u8], out: &mut Vec<u8>) -> bool {
+    let Some((of_type, id)) = super::known::find(tables, name) else {
+        return false;
+    };
+    let options = JsonOptions::default();
+    print_or_nothing((tables, &options), wire.len(), out, |walker| {
+        walker.tables = of_type;
+        walker.message(id, &[wire])
+    })
+}
+
+fn print_or_nothing<'t>(
+    (tables, options): (&'t Tables, &'t JsonOptions),
+    length: usize,
+    out: &mut Vec<u8>,
+    print: impl FnOnce(&mut Walker<'t, '_>) -> Result<(), Stop>,
+) -> bool {
     /// No byte of a message becomes more bytes of JSON than a control character, but names do.
     const GROWTH: usize = 64;
     let start = out.len();
-    let options = JsonOptions::default();
-    let limit = any.len().saturating_mul(GROWTH).saturating_add(1 << 10);
+    let limit = length.saturating_mul(GROWTH).saturating_add(1 << 10);
     let mut scratch = Scratch::default();
-    let mut walker = Walker::new(tables, &options, &mut scratch, Out::new(out, limit));
+    let mut walker = Walker::new(tables, options, &mut scratch, Out::new(out, limit));
     walker.grouping = true;
-    let done = walker.any(&[any]).is_ok();
+    let done = print(&mut walker).is_ok() && !walker.out.is_over();
     if !done {
         out.truncate(start);
     }

@@ -112,6 +112,7 @@ impl Writer<'_> {
         Ok(match key.as_str() {
             "headers" => Step::Headers(headers(Some(value))?),
             "send" => Step::Send(self.message(value)?),
+            "envelope" => Step::Raw(super::encoding::envelope(step)?),
             "raw" => Step::Raw(schema::from_hex(text()?)?.into()),
             "client_has" => Step::ClientHas(text()?.to_owned()),
             "trailers" => Step::Trailers(self.trailers(map()?)?),

@@ -53,7 +53,7 @@ pub(crate) async fn run(
         // What it refuses, another gateway may end with the connection.
         answer.end = End::Clean;
     }
-    let answer = encoding::undone(answer, gets.encoding.as_deref())?;
+    let answer = encoding::undone(answer, &gets)?;
     let mut differences = Vec::new();
     if gets.end != EndSays::Left {
         let errors = Errors {
@@ -139,6 +139,8 @@ fn body_step(step: &Value) -> Result<BodyStep, String> {
             Some(("hex", Value::String(text))) => {
                 Ok(BodyStep::Send(schema::from_hex(text)?.into()))
             }
+            Some(("envelope", _)) => Ok(BodyStep::Send(encoding::envelope(step)?)),
+            Some(("bare", _)) => Ok(BodyStep::Send(encoding::bare(step)?)),
             Some(("app_has", count)) => {
                 let count = count.as_u64().and_then(|count| usize::try_from(count).ok());
                 Ok(BodyStep::AppHas(count.ok_or("`app_has` is a count")?))
@@ -146,6 +148,7 @@ fn body_step(step: &Value) -> Result<BodyStep, String> {
             Some(("then", Value::String(word))) if word == "end" => Ok(BodyStep::End),
             Some(("then", Value::String(word))) if word == "leave" => Ok(BodyStep::Leave),
             Some(("then", Value::String(word))) if word == "keep_open" => Ok(BodyStep::KeepOpen),
+            Some(("then", Value::String(word))) if word == "again" => Ok(BodyStep::Again),
             _ => Err(format!("{step} is no step of a body")),
         },
         _ => Err(format!("{step} is no step of a body")),

@@ -1,6 +1,7 @@
-//! `each`: one row with holes becomes many; and `<<3*ab>>`, which stands for `ababab`.
+//! `each`: one row with holes becomes many, by one list or by every choice out of several; and
+//! `<<3*ab>>`, which stands for `ababab`.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The rows that a row stands for: one for each entry of its `each`, with every `$name` replaced
 /// by that entry's value. A string that is nothing but `$name` becomes the value as it is.
@@ -8,27 +9,55 @@ pub(super) fn expand(case: &Value) -> Result<Vec<Value>, String> {
     let Some(each) = case.get("each") else {
         return Ok(vec![repeated(case)]);
     };
-    let entries = each.as_array().ok_or("`each` is a list")?;
+    let entries = entries(each.as_array().ok_or("`each` is a list")?)?;
     let mut bare = case.clone();
     if let Some(map) = bare.as_object_mut() {
         map.remove("each");
     }
     entries
         .iter()
-        .map(|entry| {
-            let names = entry.as_object().ok_or("an entry of `each` is a mapping")?;
+        .map(|names| {
             let mut row = repeated(&fill(&bare, names));
             if let Some(Value::String(name)) = row.get_mut("name")
                 && *name == bare["name"].as_str().unwrap_or_default()
             {
-                *name += &format!(" {entry}");
+                *name += &format!(" {}", Value::Object(names.clone()));
             }
             Ok(row)
         })
         .collect()
 }
 
-fn fill(value: &Value, names: &serde_json::Map<String, Value>) -> Value {
+/// The mappings of a list, or, of a list of lists, one of each list put together in every way.
+fn entries(each: &[Value]) -> Result<Vec<Map<String, Value>>, String> {
+    let mapping = |entry: &Value| {
+        let names = entry.as_object().cloned();
+        names.ok_or_else(|| "an entry of `each` is a mapping".to_owned())
+    };
+    if !matches!(each, [Value::Array(_), ..]) {
+        return each.iter().map(mapping).collect();
+    }
+    let mut all = vec![Map::new()];
+    for list in each {
+        let list = list.as_array().ok_or("`each` is a list of lists")?;
+        let list: Vec<Map<String, Value>> = list.iter().map(mapping).collect::<Result<_, _>>()?;
+        all = all
+            .iter()
+            .flat_map(|begun| list.iter().map(|more| merged(begun, more)))
+            .collect();
+    }
+    Ok(all)
+}
+
+fn merged(begun: &Map<String, Value>, more: &Map<String, Value>) -> Map<String, Value> {
+    begun
+        .iter()
+        .chain(more)
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+fn fill(value: &Value, names: &Map<String, Value>) -> Value {
     match value {
         Value::String(text) => fill_text(text, names),
         Value::Array(items) => items.iter().map(|item| fill(item, names)).collect(),
@@ -43,7 +72,7 @@ fn fill(value: &Value, names: &serde_json::Map<String, Value>) -> Value {
     }
 }
 
-fn fill_text(text: &str, names: &serde_json::Map<String, Value>) -> Value {
+fn fill_text(text: &str, names: &Map<String, Value>) -> Value {
     if let Some(value) = text.strip_prefix('$').and_then(|name| names.get(name)) {
         return value.clone();
     }

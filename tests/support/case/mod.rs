@@ -114,6 +114,9 @@ pub(crate) struct Gets {
     /// How the body is compressed; what is said of the body is said of what it holds.
     #[serde(default)]
     pub(crate) encoding: Option<String>,
+    /// How messages in envelopes are compressed, at least one; the same holds for what they hold.
+    #[serde(default)]
+    pub(crate) packed: Option<String>,
     /// The body as JSON, compared by meaning.
     #[serde(default)]
     pub(crate) json: Option<Value>,

@@ -22,18 +22,11 @@ pub(super) async fn exchange(
         from: reader,
         unread: BytesMut::new(),
     };
-    let leaves = request
-        .body
-        .iter()
-        .any(|step| matches!(step, BodyStep::Leave));
+    let leaves = request.has(|step| matches!(step, BodyStep::Leave));
     let sending = async {
         // A gateway may close before it has read everything, so a failed write is no failure.
         let _ = send(&mut writer, gateway, request, progress).await;
-        if request
-            .body
-            .iter()
-            .any(|step| matches!(step, BodyStep::KeepOpen))
-        {
+        if request.has(|step| matches!(step, BodyStep::KeepOpen)) {
             std::future::pending::<()>().await;
         }
     };
@@ -44,10 +37,30 @@ pub(super) async fn exchange(
             received = receiving => received,
         };
     }
-    tokio::pin!(receiving);
-    tokio::select! {
-        received = &mut receiving => received,
-        () = sending => receiving.await,
+    let answer = {
+        tokio::pin!(receiving, sending);
+        tokio::select! {
+            received = &mut receiving => received?,
+            () = &mut sending => receiving.await?,
+        }
+    };
+    if answer.end == End::Clean && request.has(|step| matches!(step, BodyStep::Again)) {
+        let again = ask_again(&mut reader, &mut writer).await;
+        return Ok(super::kept(answer, again));
+    }
+    Ok(answer)
+}
+
+/// The status of the answer to one more request.
+async fn ask_again(reader: &mut Reader, writer: &mut OwnedWriteHalf) -> Result<u16, String> {
+    let head = format!("GET {} HTTP/1.1\r\nhost: again\r\n\r\n", super::AGAIN);
+    let written = writer.write_all(head.as_bytes()).await;
+    written.map_err(|error| error.to_string())?;
+    let mut answer = Answer::default();
+    if receive_head(reader, &mut answer).await? {
+        Ok(answer.status)
+    } else {
+        Err("closed before a head".to_owned())
     }
 }
 
@@ -86,7 +99,7 @@ async fn send(
                 ended = true;
                 writer.write_all(LAST_CHUNK).await?;
             }
-            BodyStep::End => {}
+            BodyStep::End | BodyStep::Again => {}
             BodyStep::Leave | BodyStep::KeepOpen => return Ok(()),
         }
     }
@@ -110,7 +123,11 @@ fn head_of(gateway: SocketAddr, request: &Request) -> (String, Framing) {
     for (name, value) in &request.headers {
         head += &format!("{name}: {value}\r\n");
     }
-    let length = match request.body.as_slice() {
+    let steps = match request.body.as_slice() {
+        [steps @ .., BodyStep::Again] => steps,
+        steps => steps,
+    };
+    let length = match steps {
         [] => Some(0),
         [BodyStep::Send(bytes)] => Some(bytes.len()),
         _ => None,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use h2::SendStream;
+use h2::client::SendRequest;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -30,18 +31,11 @@ pub(super) async fn exchange(
         if !trailing {
             send_body(&mut body, request, progress).await;
         }
-        if request
-            .body
-            .iter()
-            .any(|step| matches!(step, BodyStep::KeepOpen))
-        {
+        if request.has(|step| matches!(step, BodyStep::KeepOpen)) {
             std::future::pending::<()>().await;
         }
     };
-    let leaves = request
-        .body
-        .iter()
-        .any(|step| matches!(step, BodyStep::Leave));
+    let leaves = request.has(|step| matches!(step, BodyStep::Leave));
     let receiving = receive(answer, progress);
     let result = if leaves {
         tokio::select! {
@@ -56,6 +50,17 @@ pub(super) async fn exchange(
             () = sending => receiving.await,
         }
     };
+    let result = match result {
+        Ok(answer)
+            if answer.end == End::Clean && request.has(|step| matches!(step, BodyStep::Again)) =>
+        {
+            Ok(super::kept(
+                answer,
+                ask_again(sender.clone(), gateway).await,
+            ))
+        }
+        result => result,
+    };
     drop((sender, body));
     if leaves {
         // The connection sends the reset and ends by itself once nobody uses it.
@@ -64,6 +69,16 @@ pub(super) async fn exchange(
         driver.abort();
     }
     result
+}
+
+/// The status of the answer to one more request.
+async fn ask_again(sender: SendRequest<Bytes>, gateway: SocketAddr) -> Result<u16, String> {
+    let told = |error: h2::Error| error.to_string();
+    let request = http::Request::get(format!("http://{gateway}{}", super::AGAIN));
+    let request = request.body(()).map_err(|error| error.to_string())?;
+    let mut sender = sender.ready().await.map_err(told)?;
+    let (answer, _) = sender.send_request(request, true).map_err(told)?;
+    Ok(answer.await.map_err(told)?.status().as_u16())
 }
 
 fn head_of(gateway: SocketAddr, request: &Request) -> Result<(http::Request<()>, bool), String> {
@@ -87,7 +102,8 @@ fn head_of(gateway: SocketAddr, request: &Request) -> Result<(http::Request<()>,
         }
     }
     let head = head.body(()).map_err(|error| format!("no head: {error}"))?;
-    Ok((head, request.body.is_empty()))
+    let bodiless = matches!(request.body.as_slice(), [] | [BodyStep::Again]);
+    Ok((head, bodiless))
 }
 
 async fn send_body(
@@ -102,10 +118,11 @@ async fn send_body(
     let stays_open = steps
         .iter()
         .any(|step| matches!(step, BodyStep::KeepOpen | BodyStep::Leave));
+    let count = steps.len() - usize::from(matches!(steps.last(), Some(BodyStep::Again)));
     for (at, step) in steps.iter().enumerate() {
         match step {
             BodyStep::Send(bytes) => {
-                let ends = !stays_open && at + 1 == steps.len() && last_send == Some(at);
+                let ends = !stays_open && at + 1 == count && last_send == Some(at);
                 if body.send_data(bytes.clone(), ends).is_err() || ends {
                     return;
                 }
@@ -120,6 +137,7 @@ async fn send_body(
                 return;
             }
             BodyStep::KeepOpen => return,
+            BodyStep::Again => {}
         }
     }
     if !steps.iter().any(|step| matches!(step, BodyStep::End)) {

@@ -50,6 +50,8 @@ pub(crate) enum BodyStep {
     Leave,
     /// Never ends the request; the answer is read all the same.
     KeepOpen,
+    /// After the answer another request has to be answered on the same connection.
+    Again,
 }
 
 /// What came back.
@@ -105,6 +107,24 @@ pub(crate) async fn exchange(
     tokio::time::timeout(super::patience(), exchanged)
         .await
         .unwrap_or_else(|_| Err("no complete answer in time".to_owned()))
+}
+
+/// What is asked once more on a connection that has to be kept.
+const AGAIN: &str = "/asked.again";
+
+/// The answer as it is, or broken by a connection that was not kept.
+fn kept(mut answer: Answer, again: Result<u16, String>) -> Answer {
+    if let Err(error) = again {
+        answer.end = End::Broken(format!("the connection is not kept: {error}"));
+    }
+    answer
+}
+
+impl Request {
+    /// Whether one of the steps is this.
+    fn has(&self, wanted: fn(&BodyStep) -> bool) -> bool {
+        self.body.iter().any(wanted)
+    }
 }
 
 /// Waits until `progress` has `text`.

@@ -7,6 +7,8 @@
     reason = "a failing test may panic"
 )]
 
+mod bridge;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::BTreeMap;
@@ -366,50 +368,5 @@ fn s7_pings() {
         // Nothing comes any more: it is given up.
         while socket.hear().await != Heard::End {}
         assert!(stage.wait_for(|seen| seen[0].cancelled).await);
-    });
-}
-
-/// improbable-eng's bridge: a block of headers, marked pieces, an envelope of headers back.
-#[test]
-fn grpc_websockets() {
-    run(async {
-        let play = play_with("");
-        let steps = vec![Step::Receive, send(N1), Step::ReceiveEnd, send(N2)];
-        let case = "bridge";
-        let stage = play.upstream.stage(case, Script { calls: vec![steps] });
-        let headers = [("sec-websocket-protocol", "grpc-websockets")];
-        let mut socket = WebSocket::open(play.gateway.address, "/t.S/Chat", &headers).await;
-        assert_eq!(socket.status, 101, "{}", socket.head);
-        assert!(
-            socket
-                .head
-                .contains("sec-websocket-protocol: grpc-websockets")
-        );
-        socket
-            .binary(
-                b"content-type: application/grpc-web+proto\r\nx-grpc-web: 1\r\nx-case: bridge\r\n",
-            )
-            .await;
-        socket.binary(b"\0\0\0\0\0\x02\x10\x07").await;
-        let Heard::Binary(head) = socket.hear().await else {
-            panic!()
-        };
-        let said = String::from_utf8_lossy(&head).into_owned();
-        assert!(head[0] == 0x80 && said.contains("content-type: application/grpc-web+proto\r\n"));
-        assert_eq!(
-            socket.hear().await,
-            Heard::Binary(b"\0\0\0\0\x02\x10\x01".to_vec())
-        );
-        socket.binary(b"\x01").await;
-        assert_eq!(
-            socket.hear().await,
-            Heard::Binary(b"\0\0\0\0\x02\x10\x02".to_vec())
-        );
-        let Heard::Binary(end) = socket.hear().await else {
-            panic!()
-        };
-        assert!(end[0] == 0x80 && String::from_utf8_lossy(&end).contains("grpc-status:"));
-        assert_eq!(socket.hear().await, normal());
-        assert_eq!(stage.seen()[0].messages, [&b"\x10\x07"[..]]);
     });
 }
