@@ -23,6 +23,7 @@ pub mod transcode;
 pub mod call;
 pub mod life;
 pub mod telemetry;
+pub mod tls;
 
 // L4: siblings that never import each other.
 pub mod export;

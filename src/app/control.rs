@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::Addresses;
 use super::schemas::Schemas;
-use super::{figures, health};
+use super::{figures, health, secure};
 use crate::admin;
 use crate::life::drain::Drain;
 use crate::life::ready::{Condition, Ready};
@@ -19,6 +19,7 @@ use crate::life::task;
 use crate::schema::Schema;
 use crate::serve::{self, Listener, MakeHandler, Workers};
 use crate::telemetry::metrics::Metrics;
+use crate::tls;
 use crate::upstream::{self, Upstreams};
 
 /// Everything that the control thread takes over.
@@ -48,6 +49,7 @@ pub struct Running {
     /// How long what is in flight may take once it is asked to stop; dropped for not at all.
     stop: Option<oneshot::Sender<Duration>>,
     thread: Option<JoinHandle<bool>>,
+    pub(super) tls: Option<Arc<tls::Server>>,
     /// Kept to be dropped last: probes are answered to the end.
     _admin: admin::Running,
 }
@@ -80,6 +82,7 @@ impl Control {
             drain,
             stop,
             thread,
+            tls: None,
             _admin: admin,
         })
     }
@@ -149,6 +152,17 @@ impl Running {
     /// Whether work may come.
     pub fn ready(&self) -> &Ready {
         &self.ready
+    }
+
+    /// The SHA-256 of the certificate that was made for this run, if one was.
+    pub fn own_fingerprint(&self) -> Option<String> {
+        secure::own_fingerprint(self.tls.as_deref()?)
+    }
+
+    /// Reads certificates and keys again, without a failed handshake. What is wrong with any of
+    /// them is logged and changes nothing; `true` when nothing was. Blocks.
+    pub fn reload_certificates(&self) -> bool {
+        self.tls.as_deref().is_none_or(secure::reload)
     }
 
     /// How it is asked to send clients elsewhere; new connections are still accepted then.

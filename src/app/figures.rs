@@ -1,6 +1,7 @@
 //! Figures that other parts keep, on the page of metrics: connections, the schema, readiness.
 
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use crate::life::ready::{Condition, Ready};
 use crate::live::Live;
@@ -8,6 +9,7 @@ use crate::schema::Schema;
 use crate::schema::problem::{Problem, Severity};
 use crate::serve::Stats;
 use crate::telemetry::metrics::Metrics;
+use crate::tls;
 
 /// Shows what became of connections.
 pub(super) fn connections(metrics: &Metrics, stats: Arc<Stats>) {
@@ -43,6 +45,16 @@ pub(super) fn connections(metrics: &Metrics, stats: Arc<Stats>) {
                 "sidegate_connections_upgraded_total",
                 "Connections and HTTP/2 streams that went on as WebSockets or tunnels.",
                 stats.upgraded(),
+            ),
+            (
+                "sidegate_tls_handshakes_total",
+                "TLS handshakes with clients that succeeded.",
+                stats.handshakes(),
+            ),
+            (
+                "sidegate_tls_handshakes_failed_total",
+                "TLS handshakes with clients that failed or took too long.",
+                stats.failed_handshakes(),
             ),
             (
                 "sidegate_accept_errors_total",
@@ -94,6 +106,34 @@ pub(super) fn schema(
             );
         }
     });
+}
+
+/// Shows until when the certificates are valid that clients are shown.
+pub(super) fn certificates(metrics: &Metrics, server: Arc<tls::Server>) {
+    metrics.show(move |page| {
+        let name = "sidegate_tls_certificate_not_after_seconds";
+        let help = "When a certificate expires, in seconds since 1970.";
+        page.family(name, "gauge", help);
+        for (path, facts) in server.certificates() {
+            let file = path.map_or_else(String::new, |path| path.display().to_string());
+            let until = facts.not_after.duration_since(UNIX_EPOCH);
+            page.sample(
+                name,
+                format_args!(
+                    "{{name=\"{}\",file=\"{}\"}}",
+                    label(&facts.name()),
+                    label(&file)
+                ),
+                until.unwrap_or_default().as_secs(),
+            );
+        }
+    });
+}
+
+/// A text as the value of a label.
+fn label(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+    escaped.replace('\n', "\\n")
 }
 
 /// Shows which conditions of readiness hold.

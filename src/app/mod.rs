@@ -14,6 +14,7 @@ mod health;
 mod outputs;
 mod patience;
 mod schemas;
+mod secure;
 pub mod signal;
 mod stack;
 
@@ -37,10 +38,12 @@ use crate::telemetry::{self, Telemetry};
 use crate::upstream::{self, Upstreams};
 use control::Control;
 use schemas::Schemas;
+use secure::Secure;
 
 pub use control::Running;
 pub use outputs::Outputs;
 pub use schemas::check;
+pub use secure::check as check_certificates;
 
 /// A gateway before it has taken its addresses.
 #[derive(Debug)]
@@ -55,6 +58,7 @@ pub struct Bound {
     telemetry: Telemetry,
     schemas: Schemas,
     hold: bool,
+    tls: Option<Secure>,
 }
 
 /// The real addresses of a gateway.
@@ -80,12 +84,16 @@ pub enum StartError {
     },
     /// A thread cannot be started.
     Thread(io::Error),
+    /// Certificates or keys cannot be used.
+    Certificates(Vec<Problem>),
 }
 
 impl Gateway {
     /// Takes the addresses and loads the schema files. Problems of the files do not keep the
     /// gateway from starting: what is sound is served, see [`Bound::problems`].
     pub fn bind(config: Config, outputs: &Outputs) -> Result<Bound, StartError> {
+        let tls = config.tls.clone().map(Secure::load).transpose();
+        let tls = tls.map_err(StartError::Certificates)?;
         let listener = Listener::bind(config.listen).map_err(|error| StartError::Listen {
             address: config.listen,
             error,
@@ -113,6 +121,7 @@ impl Gateway {
             telemetry,
             schemas,
             hold: false,
+            tls,
         })
     }
 }
@@ -134,6 +143,11 @@ impl Bound {
         Self { hold: true, ..self }
     }
 
+    /// The SHA-256 of the certificate that was made for this run, if one was.
+    pub fn own_fingerprint(&self) -> Option<String> {
+        secure::own_fingerprint(self.tls.as_ref()?.server())
+    }
+
     /// What is wrong with the schema files.
     pub fn problems(&self) -> Arc<Vec<Problem>> {
         self.schemas.problems().load()
@@ -149,6 +163,12 @@ impl Bound {
         let (live, problems) = (self.schemas.live(), self.schemas.problems());
         figures::schema(&metrics, Arc::clone(live), Arc::clone(problems));
         figures::readiness(&metrics, ready.clone());
+        let mut serve = self.config.serve.clone();
+        if let Some(tls) = &self.tls {
+            tls.tell();
+            figures::certificates(&metrics, Arc::clone(tls.server()));
+            serve.tls = Some(Arc::clone(tls.server()));
+        }
         let view = self.config.view();
         let admin = self
             .admin
@@ -175,7 +195,7 @@ impl Bound {
             hold: self.hold,
             listener: self.listener,
             workers: self.config.workers,
-            serve: self.config.serve.clone(),
+            serve,
             make,
             upstream: self.config.upstream.clone(),
             health: self.config.app_health.then(schemas::own),
@@ -184,7 +204,11 @@ impl Bound {
             ready,
             drain,
         };
-        control.start(addresses, admin).map_err(StartError::Thread)
+        let mut running = control
+            .start(addresses, admin)
+            .map_err(StartError::Thread)?;
+        running.tls = self.tls.map(|tls| Arc::clone(tls.server()));
+        Ok(running)
     }
 }
 
@@ -250,6 +274,10 @@ impl fmt::Display for StartError {
         match self {
             Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            Self::Certificates(problems) => {
+                let mut problems = problems.iter();
+                problems.try_for_each(|problem| writeln!(f, "{problem}"))
+            }
         }
     }
 }

@@ -13,6 +13,7 @@
 pub mod body;
 pub mod deadline;
 pub mod fault;
+pub mod identity;
 pub mod metadata;
 pub mod record;
 pub mod status;
@@ -29,6 +30,7 @@ use http::{HeaderMap, HeaderValue};
 pub use body::Body;
 pub use deadline::Deadline;
 pub use fault::{Blame, Fault, Retry};
+pub use identity::Identity;
 pub use metadata::Metadata;
 pub use record::Record;
 pub use status::{Code, Status};
@@ -93,6 +95,8 @@ pub struct Peer {
     pub local: SocketAddr,
     /// Whether the connection is encrypted.
     pub tls: bool,
+    /// Who the client is by its certificate, if it has shown one.
+    pub client: Option<Box<Identity>>,
     /// `address` as logs have it: written once a connection, not once a call.
     text: Box<str>,
     /// The IP address as `x-forwarded-for` has it.
@@ -110,8 +114,17 @@ impl Peer {
             address,
             local,
             tls,
+            client: None,
             text: address.to_string().into(),
             forwarded_for: HeaderValue::try_from(ip).ok(),
+        }
+    }
+
+    /// The same, known by a certificate that was verified.
+    pub fn with_client(self, client: Option<Identity>) -> Self {
+        Self {
+            client: client.map(Box::new),
+            ..self
         }
     }
 

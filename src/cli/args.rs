@@ -149,6 +149,26 @@ struct Flags {
     #[arg(long, value_name = "URL", global = true)]
     upstream: Option<String>,
 
+    /// The certificate for TLS towards clients, PEM, its issuers after it [env: SIDEGATE_TLS_CERT]
+    #[arg(long, value_name = "FILE", global = true)]
+    tls_cert: Option<String>,
+
+    /// The private key of the certificate, PEM [env: SIDEGATE_TLS_KEY]
+    #[arg(long, value_name = "FILE", global = true)]
+    tls_key: Option<String>,
+
+    /// TLS with a certificate that is made at the start, for development
+    /// [env: SIDEGATE_TLS_SELF_SIGNED]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        global = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    tls_self_signed: Option<String>,
+
     /// A .proto file or a directory of them, repeatable [default: proto when it exists]
     /// [env: SIDEGATE_PROTO]
     #[arg(long, value_name = "PATH", global = true)]
@@ -212,6 +232,9 @@ impl Flags {
             one("--admin", self.admin),
             one("--ops", self.ops),
             one("--upstream", self.upstream),
+            one("--tls-cert", self.tls_cert),
+            one("--tls-key", self.tls_key),
+            one("--tls-self-signed", self.tls_self_signed),
             ("--proto", self.proto),
             ("--include", self.include),
             ("--descriptor-set", self.descriptor_set),

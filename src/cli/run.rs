@@ -80,7 +80,8 @@ fn check(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let (schema, problems) = app::check(config);
+    let (schema, mut problems) = app::check(config);
+    problems.extend(app::check_certificates(config));
     tell(&problems, err)?;
     writeln!(
         out,
@@ -179,7 +180,7 @@ fn serve(
             Ok(exit::FINE)
         }
         Ok((running, Some(Ok(child)))) => {
-            let line = listening(running.addresses());
+            let line = listening(running.addresses(), running.own_fingerprint().as_deref());
             let reached = || {
                 stdout.push(line.as_bytes());
             };
@@ -194,6 +195,10 @@ fn serve(
             writeln!(err, "error: {error}")?;
             Ok(exit::UNAVAILABLE)
         }
+        Err(StartError::Certificates(problems)) => {
+            tell(&problems, err)?;
+            Ok(exit::CONFIG)
+        }
         Err(error @ StartError::Thread(_)) => Err(io::Error::other(error)),
     }
 }
@@ -201,7 +206,7 @@ fn serve(
 fn start(config: Config, outputs: &Outputs, stdout: &Queue) -> Result<Running, StartError> {
     let bound = bind(config, outputs)?;
     // The kernel takes connections from here on, and this line comes before any of their log.
-    stdout.push(listening(bound.addresses()).as_bytes());
+    stdout.push(listening(bound.addresses(), bound.own_fingerprint().as_deref()).as_bytes());
     bound.start()
 }
 
@@ -231,13 +236,16 @@ fn bind(config: Config, outputs: &Outputs) -> Result<Bound, StartError> {
 }
 
 /// The first line on stdout, for scripts that gave port 0.
-fn listening(addresses: Addresses) -> String {
+fn listening(addresses: Addresses, fingerprint: Option<&str>) -> String {
     // Addresses need no escaping, and `event` is to stand first for whoever reads with `grep`.
     let mut line = format!(r#"{{"event":"listening","listen":"{}""#, addresses.listen);
     for (name, address) in [("admin", addresses.admin), ("ops", addresses.ops)] {
         if let Some(address) = address {
             line.push_str(&format!(r#","{name}":"{address}""#));
         }
+    }
+    if let Some(fingerprint) = fingerprint {
+        line.push_str(&format!(r#","tls_sha256":"{fingerprint}""#));
     }
     line.push_str("}\n");
     line
@@ -294,9 +302,10 @@ mod tests {
             ops: None,
         };
         assert_eq!(
-            listening(all),
+            listening(all, None),
             "{\"event\":\"listening\",\"listen\":\"127.0.0.1:8081\",\
              \"admin\":\"127.0.0.1:9901\"}\n"
         );
+        assert!(listening(all, Some("ab12")).ends_with(",\"tls_sha256\":\"ab12\"}\n"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::secured;
 use super::settings::Settings;
 use super::tree::Tree;
 use super::values::PeriodOrOff;
@@ -16,6 +17,7 @@ pub(super) fn find(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>
     timeouts(settings, tree, problems);
     sizes(settings, tree, problems);
     cors(settings, tree, problems);
+    secured::conflicts(settings, tree, problems);
 }
 
 /// Two listeners on one address.

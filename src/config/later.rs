@@ -13,7 +13,6 @@ const PLANNED: &[&str] = &[
     "routes.*.split",
     "routes.*.upstream",
     "telemetry.scrape",
-    "tls",
     "upstreams.*.codecs",
     "upstreams.*.tls",
 ];

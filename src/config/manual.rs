@@ -110,6 +110,10 @@ fn kind(schema: &Value) -> String {
     if let Some(items) = schema.get("items") {
         return format!("a list; each item is {}", kind(items));
     }
+    if let Some(known) = schema.get("properties").and_then(Value::as_object) {
+        let keys: Vec<&str> = known.keys().map(String::as_str).collect();
+        return format!("a mapping of {}", list_words(&keys, "and"));
+    }
     let bound = |key: &str| schema.get(key).map(ToString::to_string).unwrap_or_default();
     match schema.get("type").and_then(Value::as_str) {
         Some("boolean") => "`true` or `false`".to_owned(),

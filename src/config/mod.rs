@@ -31,6 +31,7 @@ mod manual;
 mod overlay;
 mod reference;
 mod resolve;
+mod secured;
 mod selected;
 pub mod settings;
 #[cfg(test)]
@@ -53,6 +54,7 @@ use crate::schema::policy::Policies;
 use crate::serve;
 use crate::telemetry::log::{Format, Options};
 use crate::telemetry::trace::B3Out;
+use crate::tls;
 use crate::upstream;
 use settings::{LogLevel, Settings};
 use values::Network;
@@ -73,6 +75,8 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// Where probes and scrapers are served.
     pub ops: Option<SocketAddr>,
+    /// TLS towards clients, if there is any.
+    pub tls: Option<tls::Params>,
     /// Where the schema comes from.
     pub sources: Sources,
     /// How the schema is made.

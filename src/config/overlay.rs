@@ -65,6 +65,13 @@ pub const SWITCHES: &[Switch] = &[
     one("--admin", "SIDEGATE_ADMIN", &["admin"]),
     one("--ops", "SIDEGATE_OPS", &["ops"]),
     one("--upstream", "SIDEGATE_UPSTREAM", UPSTREAM_KEY),
+    one("--tls-cert", "SIDEGATE_TLS_CERT", &["tls", "cert"]),
+    one("--tls-key", "SIDEGATE_TLS_KEY", &["tls", "key"]),
+    one(
+        "--tls-self-signed",
+        "SIDEGATE_TLS_SELF_SIGNED",
+        &["tls", "self_signed"],
+    ),
     many("--proto", "SIDEGATE_PROTO", &["schema", "proto"]),
     many("--include", "SIDEGATE_INCLUDE", &["schema", "include"]),
     many(

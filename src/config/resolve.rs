@@ -11,7 +11,7 @@ use super::settings::{
 };
 use super::tree::{Source, Tree};
 use super::values::{FieldName, HeaderName, Period, PeriodOrOff, Selector, UpstreamUrl};
-use super::{Config, Lines, Rules, Sources, Telemetry, Traces, machine};
+use super::{Config, Lines, Rules, Sources, Telemetry, Traces, machine, secured};
 use crate::export::{file, fluent};
 use crate::protocol::cors::{self, Origins};
 use crate::schema::policy::{
@@ -52,6 +52,7 @@ pub(super) fn resolve(
         listen: settings.listen.0,
         admin: settings.admin.0,
         ops: settings.ops.0,
+        tls: secured::listener(&settings, &tree, input),
         sources,
         rules: Rules {
             mode: settings.rest.rules_mode.into(),
@@ -170,7 +171,7 @@ fn sources(settings: &Settings, tree: &Tree, input: &Input) -> Sources {
 }
 
 /// A path as it was meant: those in a file start at its directory.
-fn path(item: &Tree, input: &Input) -> Option<PathBuf> {
+pub(super) fn path(item: &Tree, input: &Input) -> Option<PathBuf> {
     let text = item.to_json();
     let given = Path::new(text.as_str()?);
     let base = match &item.origin.source {

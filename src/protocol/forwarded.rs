@@ -66,6 +66,7 @@ pub fn trusted(proxies: &TrustedProxies, peer: &Peer) -> bool {
 pub fn write(head: &Parts, peer: &Peer, trusted: bool, metadata: &mut Metadata) {
     const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
     const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+    const CLIENT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 
     let chain = if trusted && head.headers.contains_key(&FOR) {
         longer_chain(&head.headers, peer)
@@ -86,6 +87,10 @@ pub fn write(head: &Parts, peer: &Peer, trusted: bool, metadata: &mut Metadata) 
     }
     let scheme = HeaderValue::from_static(if peer.tls { "https" } else { "http" });
     metadata.insert(PROTO, believed(&PROTO).unwrap_or(scheme));
+    if let Some(client) = peer.client.as_ref().and_then(|client| client.forwarded()) {
+        // After what a trusted proxy has said of those before it.
+        metadata.append(CLIENT, client.clone());
+    }
 }
 
 /// What a trusted proxy says of those before it, and then the proxy itself.

@@ -9,8 +9,10 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use super::secure::{self, Secured};
 use super::socket::Socket;
 use super::stats::Stats;
+use super::transport::Transport;
 use super::workers::Accepted;
 use super::{Handler, Params, http1, http2};
 use crate::call::{Peer, SharedPeer};
@@ -50,22 +52,44 @@ pub(super) async fn serve(context: Rc<Context>, accepted: Accepted) {
     let at = Instant::now();
     let Accepted { stream, peer, open } = accepted;
     // A connection that is lost before it began needs no word.
-    let Ok((socket, peer)) = prepare(stream, peer) else {
+    let Ok((stream, peer)) = prepare(&context, stream, peer) else {
         return;
     };
-    let speaks = timeout_at(at + context.params.opening, listen(&socket)).await;
-    let protocol = match speaks {
-        Ok(Ok(Some(protocol))) => protocol,
-        Ok(Ok(None) | Err(_)) => return,
-        Err(_elapsed) => {
-            context.stats.count_timed_out();
-            return;
+    let (socket, peer, agreed, at) = match &context.params.tls {
+        None => (Socket::new(Transport::Plain(stream)), peer, None, at),
+        Some(server) => {
+            let until = at + context.params.opening;
+            let shaking = secure::shake(&context, server, (stream, peer), until);
+            // Its state is large, and is needed but once.
+            let Some(secured) = Box::pin(shaking).await else {
+                return;
+            };
+            let Secured {
+                socket,
+                peer,
+                agreed,
+            } = secured;
+            (socket, peer, agreed, Instant::now())
+        }
+    };
+    let protocol = match agreed {
+        Some(Protocol::Http2) => Protocol::Http2,
+        Some(Protocol::Http1) | None => {
+            match timeout_at(at + context.params.opening, listen(&socket)).await {
+                // What was agreed on holds, whatever comes.
+                Ok(Ok(Some(spoken))) => agreed.unwrap_or(spoken),
+                Ok(Ok(None) | Err(_)) => return,
+                Err(_elapsed) => {
+                    context.stats.count_timed_out();
+                    return;
+                }
+            }
         }
     };
     let in_flight = context.drain.in_flight();
     let opened = Opened {
         socket: socket.clone(),
-        peer,
+        peer: Rc::new(peer),
         at,
     };
     let farewell = match protocol {
@@ -83,19 +107,24 @@ pub(super) async fn serve(context: Rc<Context>, accepted: Accepted) {
     drop(open);
 }
 
-fn prepare(stream: std::net::TcpStream, address: SocketAddr) -> io::Result<(Socket, SharedPeer)> {
+fn prepare(
+    context: &Context,
+    stream: std::net::TcpStream,
+    address: SocketAddr,
+) -> io::Result<(TcpStream, Peer)> {
     /// What the kernel may hold of an answer that is not on its way yet. Left to itself it takes
     /// megabytes for every client that does not read, out of the memory that the gateway is given.
     const UNSENT: u32 = 64 * 1024;
     let stream = TcpStream::from_std(stream)?;
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT)?;
-    let peer = Peer::new(address, stream.local_addr()?, false);
-    Ok((Socket::new(stream), Rc::new(peer)))
+    let peer = Peer::new(address, stream.local_addr()?, context.params.tls.is_some());
+    Ok((stream, peer))
 }
 
+/// What a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Protocol {
+pub(super) enum Protocol {
     Http1,
     Http2,
 }

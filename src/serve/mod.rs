@@ -1,7 +1,7 @@
 //! Listeners, the acceptor, and connections with every limit in reach.
 //!
 //! ```text
-//! Listener -> acceptor -> the least loaded worker -> first bytes -> http1 or http2 -> Handler
+//! Listener -> acceptor -> the least loaded worker -> (TLS) -> first bytes -> http1 or http2 -> Handler
 //! ```
 //!
 //! Every worker is a thread with a runtime of its own; a connection lives on one worker from its
@@ -35,11 +35,13 @@ mod host;
 mod http1;
 mod http2;
 mod params;
+mod secure;
 mod shield;
 mod socket;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod workers;
 
 use std::rc::Rc;

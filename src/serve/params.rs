@@ -1,6 +1,9 @@
 //! The limits of connections, and how many of them there may be.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::tls;
 
 /// Every limit of a connection. Sizes are bytes.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub struct Params {
     pub malformed_streams: usize,
     /// Connections at once, on all workers; new ones beyond are refused.
     pub max_connections: usize,
+    /// TLS, if connections are to be encrypted.
+    pub tls: Option<Arc<tls::Server>>,
 }
 
 impl Params {
@@ -61,6 +66,7 @@ impl Params {
             early_resets: 100,
             malformed_streams: 1024,
             max_connections: connections_for(open_files()),
+            tls: None,
         }
     }
 

@@ -12,8 +12,9 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
+
+use super::transport::Transport;
 
 /// How much is read at once where little is expected.
 const CHUNK: usize = 4096;
@@ -24,7 +25,7 @@ pub(super) struct Socket(Rc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    stream: RefCell<TcpStream>,
+    stream: RefCell<Transport>,
     /// Bytes that were read to find out what the client speaks.
     early: RefCell<BytesMut>,
     /// Since when the client takes nothing of what is written.
@@ -32,7 +33,7 @@ struct Inner {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Transport) -> Self {
         Self(Rc::new(Inner {
             stream: RefCell::new(stream),
             early: RefCell::default(),
@@ -65,11 +66,18 @@ impl Socket {
     pub(super) async fn linger(&self) {
         const PATIENCE: Duration = Duration::from_secs(1);
         const MOST_BYTES: usize = 1 << 20;
-        // A connection that is gone needs no goodbye.
-        if SockRef::from(&*self.0.stream.borrow())
+        let is_tls = self.0.stream.borrow().is_tls();
+        if is_tls {
+            // Without this a client cannot tell the end from a cut.
+            let closing = poll_fn(|context| {
+                Pin::new(&mut *self.0.stream.borrow_mut()).poll_shutdown(context)
+            });
+            drop(tokio::time::timeout(PATIENCE, closing).await);
+        } else if SockRef::from(self.0.stream.borrow().socket())
             .shutdown(Shutdown::Write)
             .is_err()
         {
+            // A connection that is gone needs no goodbye.
             return;
         }
         let mut left = MOST_BYTES;
@@ -78,7 +86,8 @@ impl Socket {
                 let mut chunk = [0; CHUNK];
                 let mut buffer = ReadBuf::new(&mut chunk);
                 let mut stream = self.0.stream.borrow_mut();
-                let read = ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer));
+                // What it means makes no difference any more.
+                let read = ready!(Pin::new(stream.socket_mut()).poll_read(context, &mut buffer));
                 if read.is_err() || buffer.filled().is_empty() {
                     break;
                 }
@@ -93,7 +102,7 @@ impl Socket {
     pub(super) fn break_off(&self) {
         let stream = self.0.stream.borrow();
         // If it fails the connection is gone already.
-        drop(SockRef::from(&*stream).set_linger(Some(Duration::ZERO)));
+        drop(SockRef::from(stream.socket()).set_linger(Some(Duration::ZERO)));
     }
 
     fn note_write<T>(&self, result: &Poll<T>) {
@@ -155,7 +164,13 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.stream.borrow_mut()).poll_flush(context)
+        let mut stream = self.0.stream.borrow_mut();
+        if !stream.is_tls() {
+            return Poll::Ready(Ok(()));
+        }
+        let result = Pin::new(&mut *stream).poll_flush(context);
+        self.note_write(&result);
+        result
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

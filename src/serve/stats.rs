@@ -14,6 +14,8 @@ pub struct Stats {
     abusive: AtomicU64,
     timed_out: AtomicU64,
     upgraded: AtomicU64,
+    handshakes: AtomicU64,
+    failed_handshakes: AtomicU64,
 }
 
 /// A connection that is open; it counts until it is dropped.
@@ -61,6 +63,16 @@ impl Stats {
         self.upgraded.load(Ordering::Relaxed)
     }
 
+    /// TLS handshakes that succeeded.
+    pub fn handshakes(&self) -> u64 {
+        self.handshakes.load(Ordering::Relaxed)
+    }
+
+    /// TLS handshakes that failed, those included that took too long.
+    pub fn failed_handshakes(&self) -> u64 {
+        self.failed_handshakes.load(Ordering::Relaxed)
+    }
+
     /// Counts a new connection, unless there are `most` already.
     pub(super) fn begin(stats: &Arc<Self>, most: usize) -> Option<Open> {
         let before = stats.open.fetch_add(1, Ordering::Relaxed);
@@ -87,6 +99,15 @@ impl Stats {
 
     pub(super) fn count_upgraded(&self) {
         self.upgraded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_handshake(&self, succeeded: bool) {
+        let counter = if succeeded {
+            &self.handshakes
+        } else {
+            &self.failed_handshakes
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_timed_out(&self) {

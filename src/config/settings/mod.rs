@@ -15,6 +15,7 @@ mod rest;
 mod routes;
 mod schema;
 mod telemetry;
+mod tls;
 mod upstreams;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub use schema::{Reflection, SchemaSettings, UnknownMethods};
 pub use telemetry::{
     AccessLog, B3, LogFormat, LogLevel, LogSettings, Parents, TelemetrySettings, TraceSettings,
 };
+pub use tls::{CertificateSettings, ClientAuth, TlsSettings, TlsVersion};
 pub use upstreams::UpstreamSettings;
 
 /// The configuration of Sidegate.
@@ -59,6 +61,12 @@ pub struct Settings {
     /// A second, read-only address for probes and scrapers on another interface: `/livez`,
     /// `/readyz` and `/metrics`, nothing else.
     pub ops: ListenOrOff,
+
+    /// TLS towards clients, on the address of `listen`. Off as long as there is no certificate.
+    ///
+    /// HTTP/2 and HTTP/1.1 are agreed on by ALPN. Certificates that are renewed are read again
+    /// without a failed handshake.
+    pub tls: TlsSettings,
 
     /// Where the schema comes from.
     ///

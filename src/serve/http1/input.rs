@@ -345,8 +345,13 @@ impl State {
 
     fn poll_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(left) = self.interim {
+            if left.is_empty() {
+                ready!(Pin::new(&mut self.socket).poll_flush(context))?;
+                self.interim = None;
+                break;
+            }
             let written = ready!(Pin::new(&mut self.socket).poll_write(context, left))?;
-            self.interim = left.get(written..).filter(|left| !left.is_empty());
+            self.interim = left.get(written..);
         }
         Poll::Ready(Ok(()))
     }

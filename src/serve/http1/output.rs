@@ -142,6 +142,8 @@ impl Output {
             let rest = self.buffer.get(self.sent..).unwrap_or_default();
             let written = if self.large.is_empty() && self.tail.is_empty() {
                 if rest.is_empty() {
+                    // Encrypted bytes may still wait.
+                    ready!(Pin::new(&mut *socket).poll_flush(context))?;
                     self.buffer.clear();
                     self.sent = 0;
                     return Poll::Ready(Ok(()));

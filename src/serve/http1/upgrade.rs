@@ -170,7 +170,7 @@ async fn write_all(socket: &mut Socket, mut data: Bytes) -> io::Result<()> {
         }
         data.advance(written);
     }
-    Ok(())
+    poll_fn(|context| Pin::new(&mut *socket).poll_flush(context)).await
 }
 
 #[cfg(test)]

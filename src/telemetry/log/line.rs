@@ -31,10 +31,11 @@ const HEADERS_LIMIT: usize = 896;
 const HEADER_LIMIT: usize = 256;
 const ENDPOINT_LIMIT: usize = 256;
 const USER_AGENT_LIMIT: usize = 512;
+const CLIENT_LIMIT: usize = 192;
 
 /// The limits of all fields that a client, an application or its schema has a hand in.
 #[cfg(test)]
-pub(super) const FIELD_LIMITS: [usize; 9] = [
+pub(super) const FIELD_LIMITS: [usize; 10] = [
     METHOD_LIMIT,
     PATH_LIMIT,
     QUERY_LIMIT,
@@ -44,6 +45,7 @@ pub(super) const FIELD_LIMITS: [usize; 9] = [
     ENDPOINT_LIMIT,
     USER_AGENT_LIMIT,
     HEADERS_LIMIT,
+    CLIENT_LIMIT,
 ];
 
 /// A finished call and when it ended.
@@ -147,6 +149,9 @@ pub fn json(entry: &Entry<'_>, hidden: &[Box<str>], line: &mut String) {
     }
     line.millis(name!("total_ms"), entry.total());
     line.text(name!("peer"), record.peer.text(), ENDPOINT_LIMIT);
+    if let Some(client) = &record.peer.client {
+        line.text(name!("client"), client.name(), CLIENT_LIMIT);
+    }
     if let Some(user_agent) = &record.user_agent {
         let text = String::from_utf8_lossy(user_agent.as_bytes());
         line.text(name!("user_agent"), &text, USER_AGENT_LIMIT);

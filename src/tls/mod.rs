@@ -1,0 +1,33 @@
+//! TLS: certificates and keys from files become what a handshake is made with.
+//!
+//! ```text
+//! Params (paths, each with its place in the configuration)
+//!     -> files are read, every problem is told -> a whole new configuration of rustls, published
+//! ```
+//!
+//! [`Server`] is the side towards clients. What it publishes is immutable: a handshake takes what
+//! there is when it begins, and a reload that finds anything wrong leaves it as it is. Nothing
+//! here opens a socket or reads a clock; `rustls` is named nowhere else.
+
+mod choose;
+mod facts;
+mod files;
+mod identity;
+mod self_signed;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+pub use facts::Facts;
+pub use files::{File, Pair};
+pub use identity::identity;
+pub use server::{Changed, ClientAuth, Clients, Params, Server, Version};
+
+/// The one set of algorithms that everything here uses.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
