@@ -1,22 +1,26 @@
-//! Who may see the admin pages: this host, by a name of this host (fault 47).
+//! Who may see the admin pages, and who may change things: this host, by a name of this host
+//! (fault 47).
 //!
 //! A web page from anywhere can make a browser on this host ask for anything, and a name whose
 //! address changes to 127.0.0.1 makes it believe that the answer is its own. So a request must
-//! come from this host *and* name it.
+//! come from this host *and* name it. What changes something (every method but GET and HEAD) must
+//! also not come from a page of another origin, and needs the token unless both ends of its
+//! connection are on loopback. Who has the token may come from elsewhere.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::Json;
 use axum::extract::connect_info::Connected;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
 use http::uri::Authority;
-use http::{HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
 use super::listen::Guarded;
+use crate::life::secret::Secret;
 
 /// The two ends of an admin connection.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +45,12 @@ impl Ends {
         address.is_loopback() || own == Some(address)
     }
 
+    /// Whether nobody but this host can be at the other end, and nothing lies between.
+    fn is_loopback(self) -> bool {
+        let loopback = |end: SocketAddr| end.ip().to_canonical().is_loopback();
+        loopback(self.remote) && self.local.is_some_and(loopback)
+    }
+
     /// Whether a `Host` value names this host by an address of its own or as `localhost`.
     fn is_named(self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
@@ -53,50 +63,73 @@ impl Ends {
     }
 }
 
-/// Lets through what comes from this host and names it.
-pub(super) async fn this_host_only(
+/// Lets through what may be seen, or done.
+pub(super) async fn check(
+    State(token): State<Option<Secret>>,
     ConnectInfo(ends): ConnectInfo<Ends>,
     request: Request,
     next: Next,
 ) -> Response {
-    if !ends.is_this_host(ends.remote.ip()) {
-        return refuse(
-            StatusCode::FORBIDDEN,
-            "PERMISSION_DENIED",
-            "the admin pages are for this host alone; --ops serves /livez, /readyz and /metrics elsewhere",
-        );
+    match refusal(token.as_ref(), ends, &request) {
+        Some(message) => refuse(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message),
+        None => next.run(request).await,
     }
-    let named = match hosts(&request) {
-        Some(hosts) => hosts.iter().all(|host| ends.is_named(host.host())),
-        None => false,
-    };
-    if !named {
-        return refuse(
-            StatusCode::FORBIDDEN,
-            "PERMISSION_DENIED",
-            "the admin pages answer to localhost and to this host's addresses, not to the Host of this request",
-        );
-    }
-    if !request.method().is_safe() && is_of_a_page_elsewhere(&request, ends) {
-        return refuse(
-            StatusCode::FORBIDDEN,
-            "PERMISSION_DENIED",
-            "nothing is changed here for a page of another origin",
-        );
-    }
-    next.run(request).await
 }
 
-/// Whether a browser says that a page of another host has made it ask.
-fn is_of_a_page_elsewhere(request: &Request, ends: Ends) -> bool {
-    let mut origins = request.headers().get_all(header::ORIGIN).iter();
-    origins.any(|origin| {
-        let origin = origin
-            .to_str()
-            .ok()
-            .and_then(|origin| origin.parse::<Uri>().ok());
-        !origin.is_some_and(|origin| origin.host().is_some_and(|host| ends.is_named(host)))
-    })
+/// Why a request may not be answered, if it may not.
+fn refusal(token: Option<&Secret>, ends: Ends, request: &Request) -> Option<&'static str> {
+    let trusted = token.is_some_and(|token| brings(request.headers(), token));
+    if !ends.is_this_host(ends.remote.ip()) && !trusted {
+        return Some(
+            "the admin pages are for this host, and elsewhere for who has the admin token; --ops \
+             serves /livez, /readyz and /metrics to anybody",
+        );
+    }
+    let hosts = hosts(request);
+    let named = |host: &Authority| ends.is_named(host.host());
+    if !hosts.as_ref().is_some_and(|hosts| hosts.iter().all(named)) {
+        return Some(
+            "the admin pages answer to localhost and to this host's addresses, not to the Host of \
+             this request",
+        );
+    }
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return None;
+    }
+    if !is_of_own_page(request.headers(), &hosts.unwrap_or_default()) {
+        return Some("pages of other origins may change nothing here");
+    }
+    if !ends.is_loopback() && !trusted {
+        return Some(
+            "changes need the admin token unless they come over a loopback address: send it as \
+             `authorization: Bearer TOKEN`; `admin_token_file` or SIDEGATE_ADMIN_TOKEN says what \
+             it is",
+        );
+    }
+    None
+}
+
+/// Whether a request brings the token, as `authorization: Bearer TOKEN`.
+fn brings(headers: &HeaderMap, token: &Secret) -> bool {
+    const SCHEME: &[u8] = b"bearer ";
+    let value = headers.get(header::AUTHORIZATION);
+    let parts = value.and_then(|value| value.as_bytes().split_at_checked(SCHEME.len()));
+    parts.is_some_and(|(scheme, given)| scheme.eq_ignore_ascii_case(SCHEME) && token.is(given))
+}
+
+/// Whether a request comes from no page at all or from one of our own.
+fn is_of_own_page(headers: &HeaderMap, hosts: &[Authority]) -> bool {
+    let origins = headers.get_all(header::ORIGIN);
+    let own_origin = origins.iter().all(|origin| {
+        let origin = origin.to_str().unwrap_or_default();
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        authority.is_some_and(|origin| hosts.iter().any(|host| host.as_str() == origin))
+    });
+    let sites = headers.get_all("sec-fetch-site");
+    own_origin
+        && sites
+            .iter()
+            .all(|site| site == "same-origin" || site == "none")
 }
 
 /// Everything by which a request names its host; `None` when one is missing or makes no sense.
@@ -123,6 +156,15 @@ pub(super) async fn mark(request: Request, next: Next) -> Response {
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
+    headers.insert(
+        "cross-origin-resource-policy",
+        HeaderValue::from_static("same-origin"),
+    );
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'; sandbox",
+        ));
     response
 }
 
@@ -169,5 +211,73 @@ mod tests {
         }
         assert!(ends("10.0.0.5:9901").is_named("10.0.0.5"));
         assert!(ends("[::ffff:10.0.0.5]:9901").is_named("10.0.0.5"));
+    }
+
+    /// A request as it comes in, and whether it is refused.
+    fn is_refused(remote: &str, local: &str, method: &str, headers: &[(&str, &str)]) -> bool {
+        let token = Secret::new("s3cret-s3cret-s3cret").unwrap();
+        let ends = Ends {
+            remote: remote.parse().unwrap(),
+            local: Some(local.parse().unwrap()),
+        };
+        let mut request = Request::builder().method(method).uri("/loglevel");
+        request = request.header("host", local);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        refusal(Some(&token), ends, &request).is_some()
+    }
+
+    #[test]
+    fn changes_need_loopback_or_the_token() {
+        const TOKEN: (&str, &str) = ("authorization", "Bearer s3cret-s3cret-s3cret");
+        const WRONG: (&str, &str) = ("authorization", "Bearer s3cret-s3cret-s3creT");
+        let (near, own, far) = ("127.0.0.1:1", "10.0.0.5:1", "10.0.0.9:1");
+        let (loopback, open) = ("127.0.0.1:9901", "10.0.0.5:9901");
+        for (remote, local, headers, read, write) in [
+            (near, loopback, &[][..], true, true),
+            (own, open, &[], true, false),
+            (own, open, &[TOKEN], true, true),
+            (own, open, &[WRONG], true, false),
+            (far, open, &[], false, false),
+            (far, open, &[WRONG], false, false),
+            (far, open, &[TOKEN], true, true),
+        ] {
+            let case = format!("{remote} {local} {headers:?}");
+            assert_eq!(!is_refused(remote, local, "GET", headers), read, "{case}");
+            assert_eq!(!is_refused(remote, local, "PUT", headers), write, "{case}");
+        }
+    }
+
+    #[test]
+    fn pages_of_other_origins_change_nothing() {
+        let refused =
+            |method, headers: &[_]| is_refused("127.0.0.1:1", "127.0.0.1:9901", method, headers);
+        for headers in [
+            &[][..],
+            &[("origin", "http://127.0.0.1:9901")],
+            &[("sec-fetch-site", "same-origin")],
+            &[("sec-fetch-site", "none")],
+        ] {
+            assert!(!refused("POST", headers), "{headers:?}");
+        }
+        for headers in [
+            &[("origin", "http://evil.example")][..],
+            &[("origin", "http://127.0.0.1:8081")],
+            &[("origin", "null")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site")],
+            &[
+                ("origin", "http://127.0.0.1:9901"),
+                ("sec-fetch-site", "same-site"),
+            ],
+        ] {
+            assert!(refused("POST", headers), "{headers:?}");
+            assert!(
+                !refused("GET", headers),
+                "reading it is the browser's to forbid"
+            );
+        }
     }
 }

@@ -14,11 +14,15 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+pub mod explain;
 pub mod routes_view;
 pub mod views;
 
+mod figures;
 mod guard;
+mod level;
 mod listen;
+mod listening;
 mod pages;
 #[cfg(test)]
 mod tests;
@@ -35,12 +39,16 @@ use tokio::sync::oneshot;
 
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
+use crate::life::secret::Secret;
 use crate::live::Live;
-use crate::schema::Schema;
 use crate::schema::problem::Problem;
+use crate::schema::{Method, Schema};
 use crate::telemetry::Telemetry;
+use crate::telemetry::diagnostics::Level;
+use explain::Setting;
 use guard::Ends;
 use listen::Guarded;
+use views::UpstreamView;
 
 /// Where to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +71,29 @@ pub struct Views {
     pub drain: Drain,
     /// What was counted.
     pub telemetry: Telemetry,
-    /// The configuration as it is in effect, without secrets.
-    pub config: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+    /// The services that the gateway answers itself.
+    pub own: Arc<Schema>,
+    /// What is configured and what became of it.
+    pub facts: Arc<dyn Facts>,
+    /// What changes the level of diagnostics, where they are ours.
+    pub log_level: Option<Level>,
+    /// What opens the port to those elsewhere.
+    pub token: Option<Secret>,
+}
+
+/// What is configured, and what became of it, as it is at the moment of asking. Nothing here waits.
+pub trait Facts: Send + Sync {
+    /// Every key with its value and where that comes from, without secrets.
+    fn config(&self) -> serde_json::Value;
+
+    /// What holds for a method, and which key says so.
+    fn settings(&self, method: &Method) -> Vec<Setting>;
+
+    /// The application, and its other port if it has one.
+    fn upstreams(&self) -> Vec<UpstreamView>;
+
+    /// Where requests go that no rule knows, if anywhere.
+    fn fallback(&self) -> Option<String>;
 }
 
 /// Listeners that have their addresses and serve nothing yet.

@@ -8,12 +8,17 @@ use axum::extract::{Query, State};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::{StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::Views;
-use super::guard::{mark, refuse, this_host_only};
+use super::explain::{Asked as AskedFor, World, explain};
+use super::figures::FiguresView;
+use super::guard::{check, mark, refuse};
+use super::level;
+use super::listening::tap;
 use super::routes_view::RoutesView;
 use super::views::{ProblemView, ReadinessView, SchemaView, descriptor_set};
 use crate::telemetry::metrics::expose;
@@ -23,25 +28,41 @@ const INDEX: &str = "\
 /livez       whether the process lives
 /readyz      whether it may be sent work, and what is missing if not
 /metrics     what is counted, for Prometheus
+/figures     what is counted, for the charts of the console
 /routes      the route table; ?format=table for people
 /schema      services, methods and files; ?format=binpb for the descriptors
+/openapi.json  the description of the routes
 /problems    what is wrong with the schema and the configuration
-/config      the configuration as it is in effect
+/config      every key of the configuration, its value and where that comes from
+/upstreams   the application and the connections to it
+/explain     ?method=GET&path=/v1/x: what becomes of a request, and why; ?format=text for people
+/tap         calls as they end, as server-sent events; ?route= &rpc= &status= &errors=true
+/loglevel    what is told on stderr; PUT ?level=debug&for=5m changes it
 /drain       POST: not ready from now on, and clients are asked to go elsewhere
 ";
 
 /// The pages for this host.
 pub(super) fn admin(views: Arc<Views>) -> Router {
+    let level = level::page(views.log_level.clone());
+    let token = views.token.clone();
+    let since = Instant::now();
     probes()
         .route("/", get(async || INDEX))
+        .route("/figures", get(async move |views| figures(&views, since)))
         .route("/routes", get(routes))
         .route("/schema", get(schema))
+        .route("/openapi.json", get(openapi))
         .route("/problems", get(problems))
         .route("/config", get(config))
-        .route("/drain", post(drain))
+        .route("/drain", post(drain).put(drain))
+        .route("/upstreams", get(upstreams))
+        .route("/explain", get(explaining))
+        .route("/tap", get(tap))
         .fallback(not_found)
+        .method_not_allowed_fallback(not_allowed)
         .with_state(views)
-        .layer(middleware::from_fn(this_host_only))
+        .merge(level)
+        .layer(middleware::from_fn_with_state(token, check))
         .layer(middleware::from_fn(mark))
 }
 
@@ -109,7 +130,81 @@ async fn problems(State(views): State<Arc<Views>>) -> Response {
 }
 
 async fn config(State(views): State<Arc<Views>>) -> Response {
-    Json((views.config)()).into_response()
+    Json(views.facts.config()).into_response()
+}
+
+async fn upstreams(State(views): State<Arc<Views>>) -> Response {
+    Json(json!({ "upstreams": views.facts.upstreams() })).into_response()
+}
+
+async fn openapi(State(views): State<Arc<Views>>) -> Response {
+    let schema = views.schema.load();
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, schema.openapi().json.clone()).into_response()
+}
+
+fn figures(State(views): &State<Arc<Views>>, since: Instant) -> Response {
+    let snapshot = views.telemetry.metrics().snapshot();
+    let now = since.elapsed().as_secs_f64();
+    Json(FiguresView::new(snapshot, now)).into_response()
+}
+
+/// `?method=&path=`, and as many `&header=Name: value` as there are.
+async fn explaining(
+    State(views): State<Arc<Views>>,
+    Query(asked): Query<Vec<(String, String)>>,
+) -> Response {
+    let request = match asked_for(&asked) {
+        Ok(request) => request,
+        Err(why) => return refuse(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", &why),
+    };
+    let schema = views.schema.load();
+    let upstreams = views.facts.upstreams();
+    let said = explain(
+        &World {
+            schema: &schema,
+            own: &views.own,
+            upstream: upstreams.first().map_or("", |upstream| &upstream.url),
+            fallback: views.facts.fallback().as_deref(),
+            settings: &|method| views.facts.settings(method),
+        },
+        &request,
+        Instant::now().into_std(),
+    );
+    let format = asked.iter().find(|(name, _)| name == "format");
+    match format.map(|(_, format)| format.as_str()) {
+        None | Some("json") => Json(said).into_response(),
+        Some("text") => said.to_string().into_response(),
+        Some(_) => no_such_format("json and text"),
+    }
+}
+
+fn asked_for(asked: &[(String, String)]) -> Result<AskedFor, String> {
+    let (mut method, mut path, mut headers) = ("GET", None, HeaderMap::new());
+    for (name, value) in asked {
+        match &**name {
+            "method" => method = value,
+            "path" => path = Some(value),
+            "header" => {
+                let parts = value.split_once(':');
+                let header = parts.and_then(|(name, value)| {
+                    let name = HeaderName::try_from(name.trim()).ok()?;
+                    Some((name, HeaderValue::try_from(value.trim()).ok()?))
+                });
+                let (name, value) =
+                    header.ok_or_else(|| format!("`{value}` is no header `Name: value`"))?;
+                headers.append(name, value);
+            }
+            "format" => {}
+            _ => {
+                return Err(format!(
+                    "`{name}`: there are method, path, header and format"
+                ));
+            }
+        }
+    }
+    let path = path.ok_or("say which path: `?method=GET&path=/v1/things`")?;
+    AskedFor::new(method, path, headers)
 }
 
 async fn drain(State(views): State<Arc<Views>>) -> Response {
@@ -120,6 +215,11 @@ async fn drain(State(views): State<Arc<Views>>) -> Response {
 async fn not_found() -> Response {
     let message = "there is no such page; / lists them";
     refuse(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+}
+
+async fn not_allowed() -> Response {
+    let message = "this page does not take this method";
+    refuse(StatusCode::METHOD_NOT_ALLOWED, "UNIMPLEMENTED", message)
 }
 
 fn no_such_format(known: &str) -> Response {

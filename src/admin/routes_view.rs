@@ -69,7 +69,7 @@ impl RoutesView {
 }
 
 impl RouteView {
-    fn new(schema: &Schema, binding: &Binding) -> Self {
+    pub(super) fn new(schema: &Schema, binding: &Binding) -> Self {
         let method = schema.method(binding.method);
         let (state, conflicts_with) = state(schema, binding);
         Self {
@@ -112,12 +112,12 @@ fn state(schema: &Schema, binding: &Binding) -> (State, Vec<String>) {
     (State::Conflict, others)
 }
 
-fn rpc(schema: &Schema, binding: &Binding) -> String {
+pub(super) fn rpc(schema: &Schema, binding: &Binding) -> String {
     let path = &schema.method(binding.method).path;
     String::from(path.strip_prefix('/').unwrap_or(path))
 }
 
-fn field_name(schema: &Schema, step: FieldStep) -> String {
+pub(super) fn field_name(schema: &Schema, step: FieldStep) -> String {
     let message = schema.tables.message(step.message);
     message.by_number(step.number).map_or_else(
         || format!("field {}", step.number),

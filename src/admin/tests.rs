@@ -3,12 +3,15 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use prost::Message;
 use serde_json::{Value, json};
 
+use super::explain::Setting;
 use super::routes_view::RoutesView;
-use super::{Params, Running, Views, bind};
+use super::views::UpstreamView;
+use super::{Facts, Params, Running, Views, bind};
 use crate::life::drain::Drain;
 use crate::life::ready::{Condition, Ready};
 use crate::live::Live;
@@ -17,7 +20,9 @@ use crate::schema::descriptor::FileDescriptorSet;
 use crate::schema::problem::{Location, Problem};
 use crate::schema::tests::{input, schema};
 use crate::telemetry::clock::Clock;
+use crate::telemetry::tap::Filter;
 use crate::telemetry::{self, Telemetry};
+use crate::upstream::Seen;
 
 const BOOKS: &str = r#"
     syntax = "proto3";
@@ -39,12 +44,48 @@ const BOOKS: &str = r#"
     }
 "#;
 
+/// What an admin port is told.
+struct Told;
+
+impl Facts for Told {
+    fn config(&self) -> Value {
+        json!({"keys": [{"key": "listen", "value": "0.0.0.0:8081", "source": "default"}]})
+    }
+
+    fn settings(&self, method: &crate::schema::Method) -> Vec<Setting> {
+        vec![Setting {
+            key: method.full_name(),
+            value: json!(1),
+            source: "default",
+            at: None,
+        }]
+    }
+
+    fn upstreams(&self) -> Vec<UpstreamView> {
+        let seen = Seen {
+            failed: 1,
+            last_failure: Some((Duration::from_secs(2), "refused".to_owned())),
+            ..Seen::default()
+        };
+        vec![UpstreamView::new(
+            "app",
+            "http://127.0.0.1:1".to_owned(),
+            seen,
+        )]
+    }
+
+    fn fallback(&self) -> Option<String> {
+        None
+    }
+}
+
 /// A running admin port and what it looks at.
 struct Port {
     admin: SocketAddr,
     ops: SocketAddr,
     ready: Ready,
     drain: Drain,
+    telemetry: Telemetry,
     _running: Running,
 }
 
@@ -59,24 +100,29 @@ fn port() -> Port {
     let problem = Problem::warning(Location::at("a.proto", 3, 7), "something is odd")
         .with_note(Location::file("b.proto"), "it began here")
         .with_help("mend it");
+    let telemetry = Telemetry::new(telemetry::Params {
+        access_log: None,
+        tracer: telemetry::trace::Tracer::Off,
+        workers: 1,
+        clock: Clock::system(),
+    });
     let views = Views {
         schema: Arc::new(Live::new(schema(BOOKS))),
         problems: Arc::new(Live::new(vec![problem])),
         ready: ready.clone(),
         drain: drain.clone(),
-        telemetry: Telemetry::new(telemetry::Params {
-            access_log: None,
-            tracer: telemetry::trace::Tracer::Off,
-            workers: 1,
-            clock: Clock::system(),
-        }),
-        config: Arc::new(|| json!({"listen": "0.0.0.0:8081"})),
+        telemetry: telemetry.clone(),
+        own: Arc::new(schema(BOOKS)),
+        facts: Arc::new(Told),
+        log_level: None,
+        token: None,
     };
     Port {
         admin: bound.admin_address().unwrap(),
         ops: bound.ops_address().unwrap(),
         ready,
         drain,
+        telemetry,
         _running: bound.run(views).unwrap(),
     }
 }
@@ -172,8 +218,19 @@ fn pages_show_what_is_live() {
         "help": "mend it",
     }]});
     assert_eq!(get_json(port.admin, "/problems"), (200, expected));
-    let expected = json!({"listen": "0.0.0.0:8081"});
-    assert_eq!(get_json(port.admin, "/config"), (200, expected));
+    let (_, config) = get_json(port.admin, "/config");
+    assert_eq!(config["keys"][0]["source"], "default");
+    let (_, upstreams) = get_json(port.admin, "/upstreams");
+    assert_eq!(
+        upstreams["upstreams"][0],
+        json!({
+            "name": "app", "url": "http://127.0.0.1:1", "state": "unreachable", "in_flight": 0,
+            "connections_made": 0, "connects_failed": 1, "connections": [],
+            "last_failure": {"cause": "refused", "seconds_ago": 2},
+        })
+    );
+    let (_, openapi) = get_json(port.admin, "/openapi.json");
+    assert_eq!(openapi["openapi"], "3.1.0");
     assert_eq!(
         get_json(port.admin, "/nothing").1["error"]["status"],
         "NOT_FOUND"
@@ -225,6 +282,7 @@ fn draining_is_asked_for_by_this_host_alone() {
     assert_eq!(ask(port.ops, "POST", "").0, 404);
     for origin in [
         "http://evil.example",
+        "http://localhost:9901",
         "null",
         "http://localhost.evil.example",
     ] {
@@ -233,11 +291,82 @@ fn draining_is_asked_for_by_this_host_alone() {
     }
     assert!(!port.drain.is_draining());
     let _call = port.drain.in_flight();
-    let (status, _, body) = ask(port.admin, "POST", "origin: http://localhost:9901\r\n");
+    let (status, _, body) = ask(
+        port.admin,
+        "POST",
+        &format!("origin: http://{}\r\n", port.admin),
+    );
     assert_eq!(status, 200);
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body, json!({"draining": true, "in_flight": 1}));
     assert!(port.drain.is_draining());
+}
+
+#[test]
+fn a_request_is_explained() {
+    let port = port();
+    let (status, said) = get_json(port.admin, "/explain?path=/v1/books/a");
+    assert_eq!((status, &said["outcome"]), (200, &json!("served")));
+    assert_eq!(said["settings"][0]["key"], "books.Shop.Get");
+    assert_eq!(said["upstream"], "http://127.0.0.1:1");
+    let query = "method=POST&path=/books.Shop/Get&header=content-type:%20application/grpc";
+    let (_, said) = get_json(port.admin, &format!("/explain?{query}"));
+    assert_eq!(said["protocol"], "grpc");
+    let (_, _, text) = get(port.admin, "/explain?path=/v1/boks/a&format=text");
+    let text = String::from_utf8(text).unwrap();
+    assert!(
+        text.starts_with("GET /v1/boks/a (rest) is refused with 404"),
+        "{text}"
+    );
+    for wrong in [
+        "",
+        "?path=",
+        "?path=/&header=x",
+        "?path=/&format=xml",
+        "?path=/&paht=/",
+        "?path=/&method=%20",
+    ] {
+        assert_eq!(
+            get(port.admin, &format!("/explain{wrong}")).0,
+            400,
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn a_tap_is_open_while_somebody_listens() {
+    let port = port();
+    assert_eq!(get(port.admin, "/tap?errors=perhaps").0, 400);
+    assert_eq!(get(port.admin, "/tap?rote=x").0, 400);
+    let others: Vec<_> =
+        std::iter::from_fn(|| port.telemetry.tap().listen(Filter::default())).collect();
+    assert_eq!(get(port.admin, "/tap").0, 503);
+    drop(others);
+    assert!(!port.telemetry.tap().is_open());
+
+    let mut stream = TcpStream::connect(port.admin).unwrap();
+    let head = format!(
+        "GET /tap?errors=true HTTP/1.1\r\nhost: {}\r\n\r\n",
+        port.admin
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    while !answer.contains("listening") {
+        let mut some = [0; 512];
+        let count = stream.read(&mut some).unwrap();
+        answer.push_str(std::str::from_utf8(&some[..count]).unwrap());
+    }
+    assert!(
+        answer.contains("content-type: text/event-stream\r\n"),
+        "{answer}"
+    );
+    assert!(port.telemetry.tap().is_open());
+}
+
+#[test]
+fn the_level_belongs_to_who_set_it_up() {
+    assert_eq!(get(port().admin, "/loglevel").0, 501);
 }
 
 #[test]

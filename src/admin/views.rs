@@ -10,6 +10,7 @@ use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::schema::problem::{Location, Problem, Severity};
 use crate::schema::{Idempotency, Method, Schema};
+use crate::upstream::Seen;
 
 /// Whether work may be sent here, and what is missing if not.
 #[derive(Debug, Serialize)]
@@ -215,6 +216,86 @@ impl<'problem> LocationView<'problem> {
             file: &location.file,
             line: location.line,
             column: location.column,
+        }
+    }
+}
+
+/// The application, or another port of it, and the connections to it.
+#[derive(Clone, Debug, Serialize)]
+pub struct UpstreamView {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// `connected`, or `unreachable` when the last attempt to connect failed and there is no
+    /// connection, or `idle`.
+    pub state: &'static str,
+    /// Calls that are under way.
+    pub in_flight: usize,
+    /// Connections that were made so far.
+    pub connections_made: u64,
+    /// Attempts to connect that failed.
+    pub connects_failed: u64,
+    /// The last of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<FailureView>,
+    /// Its connections.
+    pub connections: Vec<ConnectionView>,
+}
+
+/// A failure to connect.
+#[derive(Clone, Debug, Serialize)]
+pub struct FailureView {
+    /// Why.
+    pub cause: String,
+    /// How long ago it was.
+    pub seconds_ago: u64,
+}
+
+/// A connection to the application.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConnectionView {
+    /// Which calls it is for: `unary`, `answers` (server streams) or `streams`.
+    pub lane: &'static str,
+    /// Whether it takes new calls, or only ends those it has.
+    pub open: bool,
+    /// Calls that are under way on it.
+    pub in_flight: usize,
+    /// How old it is.
+    pub age_seconds: u64,
+}
+
+impl UpstreamView {
+    /// The view of what is seen at the moment.
+    pub fn new(name: &str, url: String, seen: Seen) -> Self {
+        let connections: Vec<ConnectionView> = seen
+            .connections
+            .iter()
+            .map(|one| ConnectionView {
+                lane: one.lane,
+                open: one.open,
+                in_flight: one.calls,
+                age_seconds: one.age.as_secs(),
+            })
+            .collect();
+        Self {
+            name: name.to_owned(),
+            url,
+            state: if connections.iter().any(|one| one.open) {
+                "connected"
+            } else if seen.last_failure.is_some() {
+                "unreachable"
+            } else {
+                "idle"
+            },
+            in_flight: connections.iter().map(|one| one.in_flight).sum(),
+            connections_made: seen.made,
+            connects_failed: seen.failed,
+            last_failure: seen.last_failure.map(|(ago, cause)| FailureView {
+                cause,
+                seconds_ago: ago.as_secs(),
+            }),
+            connections,
         }
     }
 }

@@ -9,6 +9,7 @@
 //! app), one for the admin port. What they share is published whole.
 
 mod control;
+mod facts;
 mod figures;
 mod health;
 mod outputs;
@@ -34,6 +35,7 @@ use crate::schema::Schema;
 use crate::schema::problem::Problem;
 use crate::serve::{Handler, Listener, MakeHandler};
 use crate::telemetry::clock::Clock;
+use crate::telemetry::diagnostics::Level;
 use crate::telemetry::{self, Telemetry};
 use crate::upstream::{self, Upstreams};
 use control::Control;
@@ -41,6 +43,7 @@ use schemas::Schemas;
 use secure::Secure;
 
 pub use control::Running;
+pub use facts::explain;
 pub use outputs::Outputs;
 pub use schemas::check;
 pub use secure::check as check_certificates;
@@ -59,6 +62,7 @@ pub struct Bound {
     schemas: Schemas,
     hold: bool,
     tls: Option<Secure>,
+    log_level: Option<Level>,
 }
 
 /// The real addresses of a gateway.
@@ -112,6 +116,7 @@ impl Gateway {
             workers: config.workers,
             clock: Clock::system(),
         });
+        telemetry.tap().hide(config.telemetry.log.hidden.clone());
         let config = Arc::new(config);
         let schemas = Schemas::load(&config, telemetry.clone());
         Ok(Bound {
@@ -122,6 +127,7 @@ impl Gateway {
             schemas,
             hold: false,
             tls,
+            log_level: outputs.log_level.clone(),
         })
     }
 }
@@ -169,7 +175,7 @@ impl Bound {
             figures::certificates(&metrics, Arc::clone(tls.server()));
             serve.tls = Some(Arc::clone(tls.server()));
         }
-        let view = self.config.view();
+        let own = schemas::own();
         let admin = self
             .admin
             .run(admin::Views {
@@ -178,10 +184,12 @@ impl Bound {
                 ready: ready.clone(),
                 drain: drain.clone(),
                 telemetry: self.telemetry.clone(),
-                config: Arc::new(move || view.clone()),
+                own: Arc::clone(&own),
+                facts: Arc::new(facts::Facts(Arc::clone(&self.config))),
+                log_level: self.log_level,
+                token: self.config.admin_token.clone(),
             })
             .map_err(StartError::Thread)?;
-        let own = schemas::own();
         let make = make_handler(MakeWorker {
             live: Arc::clone(self.schemas.live()),
             ready: ready.clone(),

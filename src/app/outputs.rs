@@ -10,6 +10,7 @@ use crate::export::fluent::Forward;
 use crate::export::otlp::Spans;
 use crate::export::tail::Tail;
 use crate::telemetry::clock::Clock;
+use crate::telemetry::diagnostics::Level;
 use crate::telemetry::log::app::AppLog;
 use crate::telemetry::log::{AccessLog, Format};
 use crate::telemetry::queue::{self, Flush, Queue};
@@ -34,6 +35,8 @@ pub struct Outputs {
     app_log: Option<AppLog>,
     tail: Option<Tail>,
     flush: Vec<Flush>,
+    /// What changes how much is told on stderr, if that is ours.
+    pub(super) log_level: Option<Level>,
 }
 
 impl Outputs {
@@ -60,7 +63,17 @@ impl Outputs {
             app_log: Some(app_log),
             tail,
             flush,
+            log_level: None,
         })
+    }
+
+    /// Lets the admin port change what is told on stderr.
+    #[must_use]
+    pub fn with_log_level(self, level: Level) -> Self {
+        Self {
+            log_level: Some(level),
+            ..self
+        }
     }
 
     /// Where lines of the application's own go, by the way of the access log.

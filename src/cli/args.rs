@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::exit;
 use super::probe::Check;
@@ -50,6 +51,9 @@ pub enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "json")]
         format: DocumentFormat,
     },
+    /// Say what would become of a request, and why: its route, rpc and limits, or what is nearest;
+    /// exit 1 when it would be refused
+    Explain(Explain),
     /// Print the JSON Schema of sidegate.yaml
     ConfigSchema,
     /// Ask a running gateway whether it is ready, at its admin or ops address; exit 0 when it is
@@ -74,6 +78,38 @@ fn period(text: &str) -> Result<Duration, String> {
     PeriodOrZero::read(text)
         .map(|period| period.0)
         .map_err(|_refused| format!("it must be {}", PeriodOrZero::EXPECTED))
+}
+
+/// A request to be explained.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct Explain {
+    /// The HTTP method
+    #[arg(value_name = "METHOD")]
+    pub method: String,
+    /// The path, with its query if it has one
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    /// A header as `Name: value`, repeatable; its content type decides the protocol
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    pub header: Vec<String>,
+    /// How to print it
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: TableFormat,
+}
+
+impl Explain {
+    /// The headers, or what is wrong with one.
+    pub fn headers(&self) -> Result<HeaderMap, String> {
+        let read = |text: &String| {
+            let (name, value) = text.split_once(':')?;
+            let name = HeaderName::try_from(name.trim()).ok()?;
+            Some((name, HeaderValue::try_from(value.trim()).ok()?))
+        };
+        let pairs = self.header.iter().map(|text| {
+            read(text).ok_or_else(|| format!("`{text}` is no header such as `Name: value`"))
+        });
+        pairs.collect()
+    }
 }
 
 /// How to print a table.

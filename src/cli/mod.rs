@@ -8,4 +8,4 @@ pub mod exit;
 pub mod probe;
 pub mod run;
 
-pub use args::{Args, Command, DocumentFormat, Stop, TableFormat};
+pub use args::{Args, Command, DocumentFormat, Explain, Stop, TableFormat};

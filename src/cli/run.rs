@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::drain::drain;
 use super::probe::probe;
-use super::{Args, Command, DocumentFormat, TableFormat, beside, exit};
+use super::{Args, Command, DocumentFormat, Explain, TableFormat, beside, exit};
+use crate::admin::explain::{Asked, Outcome};
 use crate::admin::routes_view::RoutesView;
 use crate::app::{self, Addresses, Bound, Gateway, Outputs, Running, StartError};
 use crate::config::{self, Config};
@@ -55,6 +56,7 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<
     match &args.command {
         Command::Serve => serve(config, None, err),
         Command::Run { command } => serve(config, Some(command), err),
+        Command::Explain(asked) => explaining(&config, asked, out, err),
         Command::Check => check(&config, &problems, out, err),
         Command::Routes { format } => routes(&config, *format, out, err),
         Command::Openapi { format } => openapi(&config, *format, out, err),
@@ -130,6 +132,39 @@ fn openapi(
     Ok(exit::FINE)
 }
 
+/// Says what would become of a request; exit 0 if it would be served or answered.
+fn explaining(
+    config: &Config,
+    asked: &Explain,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let request = match asked
+        .headers()
+        .and_then(|headers| Asked::new(&asked.method, &asked.path, headers))
+    {
+        Ok(request) => request,
+        Err(why) => {
+            writeln!(err, "error: {why}")?;
+            return Ok(exit::USAGE);
+        }
+    };
+    let (schema, problems) = app::check(config);
+    tell(&problems, err)?;
+    let said = app::explain(config, &schema, &request);
+    match asked.format {
+        TableFormat::Table => write!(out, "{said}")?,
+        TableFormat::Json => {
+            let text = serde_json::to_string_pretty(&said).map_err(io::Error::other)?;
+            writeln!(out, "{text}")?;
+        }
+    }
+    Ok(match said.outcome {
+        Outcome::Refused => exit::PROBLEM,
+        Outcome::Served | Outcome::Answered => exit::FINE,
+    })
+}
+
 /// Asks a gateway that runs; what is wrong with a file that it may not even have read yet must not
 /// keep anybody from that.
 fn ask(
@@ -160,11 +195,14 @@ fn serve(
     let (stdout, _flush_stdout) = queue::start("stdout", queue::DEFAULT_LIMIT, io::stdout())?;
     let (stderr, _flush_stderr) = queue::start("stderr", queue::DEFAULT_LIMIT, io::stderr())?;
     let telemetry = &config.telemetry;
-    if let Err(error) = diagnostics::init(telemetry.format, telemetry.level.as_str(), stderr) {
-        writeln!(err, "{error}")?;
-        return Ok(exit::CONFIG);
-    }
-    let outputs = Outputs::start(telemetry, &stdout)?;
+    let level = match diagnostics::init(telemetry.format, telemetry.level.as_str(), stderr) {
+        Ok(level) => level,
+        Err(error) => {
+            writeln!(err, "{error}")?;
+            return Ok(exit::CONFIG);
+        }
+    };
+    let outputs = Outputs::start(telemetry, &stdout)?.with_log_level(level);
     let format = telemetry.format;
     let patience = config.drain_timeout;
     let started = match application {

@@ -65,10 +65,10 @@ fn open_admin(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
         return;
     }
     let message = format!("`admin` {address} can be reached from elsewhere");
-    problems.push(
-        Problem::warning(tree.value_place(&["admin"]), message)
-            .with_help("use `ops` for probes and scrapers, it only reads"),
-    );
+    problems.push(Problem::warning(tree.value_place(&["admin"]), message).with_help(
+        "it answers this host, and elsewhere who has the token of `admin_token_file`; `ops` is for \
+         probes and scrapers, it only reads",
+    ));
 }
 
 fn upstreams(tree: &Tree, problems: &mut Vec<Problem>) {

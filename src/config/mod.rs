@@ -21,6 +21,7 @@
 //! assert!(problems[0].to_string().starts_with("--listen: error: `listen` must be an address"));
 //! ```
 
+mod admin_token;
 mod check;
 mod compat;
 mod conflicts;
@@ -38,16 +39,16 @@ pub mod settings;
 mod tests;
 mod tree;
 pub mod values;
+mod view;
 mod words;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::export::otlp::Collector;
 use crate::export::{file, fluent};
+use crate::life::secret::Secret;
 use crate::protocol::cors;
 use crate::schema::compile::{AutoMapping, Conflicts, RulesMode};
 use crate::schema::policy::Policies;
@@ -65,6 +66,7 @@ pub use overlay::{Input, SWITCHES, Switch};
 pub use reference::json_schema;
 pub use selected::Selected;
 pub use tree::{Branch, Given, Origin, Source, Tree};
+pub use view::InEffect;
 
 /// A configuration that was checked whole, with everything resolved.
 #[derive(Clone, Debug)]
@@ -73,6 +75,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where operators are served.
     pub admin: Option<SocketAddr>,
+    /// What opens the admin port to those elsewhere.
+    pub admin_token: Option<Secret>,
     /// Where probes and scrapers are served.
     pub ops: Option<SocketAddr>,
     /// TLS towards clients, if there is any.
@@ -107,14 +111,6 @@ pub struct Config {
     pub settings: Settings,
     /// The same as values, each with its origin.
     pub tree: Tree,
-}
-
-impl Config {
-    /// The configuration as it is in effect, to be shown: every setting, and where each comes
-    /// from that is not a default. There is no secret among the settings.
-    pub fn view(&self) -> Value {
-        json!({ "settings": self.tree.to_json(), "from": self.tree.origins() })
-    }
 }
 
 /// Where the schema comes from.

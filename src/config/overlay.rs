@@ -46,6 +46,10 @@ const PREFIX: &str = "SIDEGATE_";
 /// The variable beside `--config`.
 pub(super) const CONFIG_VARIABLE: &str = "SIDEGATE_CONFIG";
 
+/// The variable that holds the token of the admin port; a flag would show it to everybody who can
+/// list processes.
+pub(super) const TOKEN_VARIABLE: &str = "SIDEGATE_ADMIN_TOKEN";
+
 /// A flag, its variable and their key.
 #[derive(Debug)]
 pub struct Switch {
@@ -193,7 +197,7 @@ fn scalar(text: &str) -> Node {
 fn warn_of_unknown(variables: &[(String, String)], problems: &mut Vec<Problem>) {
     let known = || {
         let switches = SWITCHES.iter().map(|switch| switch.variable);
-        switches.chain([CONFIG_VARIABLE])
+        switches.chain([CONFIG_VARIABLE, TOKEN_VARIABLE])
     };
     for (name, _) in variables {
         let ours = name.starts_with(PREFIX) && !is_service_link(name);

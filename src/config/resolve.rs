@@ -11,7 +11,7 @@ use super::settings::{
 };
 use super::tree::{Source, Tree};
 use super::values::{FieldName, HeaderName, Period, PeriodOrOff, Selector, UpstreamUrl};
-use super::{Config, Lines, Rules, Sources, Telemetry, Traces, machine, secured};
+use super::{Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, machine, secured};
 use crate::export::{file, fluent};
 use crate::protocol::cors::{self, Origins};
 use crate::schema::policy::{
@@ -51,6 +51,7 @@ pub(super) fn resolve(
     Some(Config {
         listen: settings.listen.0,
         admin: settings.admin.0,
+        admin_token: admin_token::read(&tree, input, problems),
         ops: settings.ops.0,
         tls: secured::listener(&settings, &tree, input),
         sources,

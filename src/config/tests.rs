@@ -362,17 +362,30 @@ fn the_view_shows_every_setting_and_who_said_it() {
         ..input(place.path())
     });
     let view = config.view();
-    assert_eq!(view["settings"]["json"]["indent"], 2);
-    assert_eq!(view["settings"]["limits"]["streams"], 100);
-    assert_eq!(view["settings"]["limits"]["workers"], "3");
+    let keys = view["keys"].as_array().unwrap();
+    let of = |key: &str| keys.iter().find(|entry| entry["key"] == key).unwrap();
     let file = place.path().join("sidegate.yaml");
-    let expected = serde_json::json!({
-        "json.indent": format!("{}:1:16", file.display()),
-        "limits.workers": "SIDEGATE_WORKERS",
-        "routes.a.B": format!("{}:2:13", file.display()),
-        "schema.proto": "--proto",
-    });
-    assert_eq!(view["from"], expected);
+    for expected in [
+        serde_json::json!({"key": "limits.streams", "value": 100, "source": "default"}),
+        serde_json::json!({
+            "key": "json.indent", "value": 2, "source": "file",
+            "at": format!("{}:1:16", file.display()),
+        }),
+        serde_json::json!({
+            "key": "limits.workers", "value": "3", "source": "variable", "at": "SIDEGATE_WORKERS",
+        }),
+        serde_json::json!({
+            "key": "routes.a.B", "value": {}, "source": "file",
+            "at": format!("{}:2:13", file.display()),
+        }),
+        serde_json::json!({
+            "key": "schema.proto", "value": ["x"], "source": "flag", "at": "--proto",
+        }),
+    ] {
+        assert_eq!(*of(expected["key"].as_str().unwrap()), expected);
+    }
+    let said = keys.iter().filter(|entry| entry["source"] != "default");
+    assert_eq!(said.count(), 4);
 }
 
 #[test]

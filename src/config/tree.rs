@@ -111,27 +111,21 @@ impl Tree {
         }
     }
 
-    /// Where everything comes from that is not a default, by dotted path.
-    pub fn origins(&self) -> BTreeMap<String, String> {
-        let mut found = BTreeMap::new();
-        self.gather_origins("", &mut found);
-        found
+    /// Calls `visit` with every value that has no keys of its own, and the keys that lead to it.
+    pub fn for_each<'t>(&'t self, visit: &mut dyn FnMut(&[&'t str], &'t Self)) {
+        self.walk(&mut Vec::new(), visit);
     }
 
-    fn gather_origins(&self, path: &str, found: &mut BTreeMap<String, String>) {
+    fn walk<'t>(&'t self, path: &mut Vec<&'t str>, visit: &mut dyn FnMut(&[&'t str], &'t Self)) {
         match &self.given {
             Given::Map(entries) if !entries.is_empty() => {
                 for (name, branch) in entries {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    let path = format!("{path}{dot}{name}");
-                    branch.tree.gather_origins(&path, found);
+                    path.push(name);
+                    branch.tree.walk(path, visit);
+                    path.pop();
                 }
             }
-            Given::Map(_) | Given::List(_) | Given::Leaf(_) => {
-                if self.origin.source != Source::Default {
-                    found.insert(path.to_owned(), self.origin.to_string());
-                }
-            }
+            Given::Map(_) | Given::List(_) | Given::Leaf(_) => visit(path, self),
         }
     }
 
@@ -172,6 +166,19 @@ impl Tree {
         match self.branch(path).map(|branch| &branch.tree.given) {
             Some(Given::List(items)) => items,
             _ => &[],
+        }
+    }
+}
+
+impl Source {
+    /// Its kind, as it is shown.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Compat(_) => "compat",
+            Self::File(_) => "file",
+            Self::Variable(_) => "variable",
+            Self::Flag(_) => "flag",
         }
     }
 }

@@ -102,6 +102,20 @@ pub trait Respond {
     fn respond(self: Box<Self>, outcome: Result<Reply, Fault>) -> LocalFuture<Response<Body>>;
 }
 
+/// Who answers a request that asks for no WebSocket; `fallback` says whether there is somewhere to
+/// send what no rule knows.
+pub fn front(head: &Parts, schema: &Schema, own: &Schema, fallback: bool) -> Front {
+    match classify::classify(head, schema) {
+        Front::Rest if fallback && proxy::is_for(schema, own, &head.uri) => Front::Http,
+        front => front,
+    }
+}
+
+/// Whether a path is that of a page of the gateway's own, where no route takes it.
+pub fn is_own_page(path: &str, schema: &Schema) -> bool {
+    rest::is_own(path, schema)
+}
+
 /// Where every request of one worker enters.
 pub struct FrontDoor {
     live: Arc<Live<Schema>>,
@@ -140,19 +154,14 @@ impl FrontDoor {
 
     /// Who answers a request.
     fn front(&self, head: &Parts, body: &Body, schema: &Schema) -> Front {
-        let front = if websocket::is_asked(head, body) {
-            Front::WebSocket
+        let own = &self.params.own;
+        if !websocket::is_asked(head, body) {
+            return front(head, schema, own, self.fallback.is_some());
+        }
+        if self.fallback.is_some() && proxy::is_for(schema, own, &head.uri) {
+            Front::Http
         } else {
-            classify::classify(head, schema)
-        };
-        match front {
-            Front::WebSocket | Front::Rest
-                if self.fallback.is_some()
-                    && proxy::is_for(schema, &self.params.own, &head.uri) =>
-            {
-                Front::Http
-            }
-            front => front,
+            Front::WebSocket
         }
     }
 

@@ -119,9 +119,25 @@ impl Write for Event<'_> {
     }
 }
 
+/// A level of diagnostics that go nowhere; it works while the guard lives.
+#[cfg(test)]
+pub(crate) fn for_tests(level: &str) -> (Level, impl Drop) {
+    let (queue, flush) = super::queue::start("test", 1 << 16, io::sink()).unwrap();
+    let (subscriber, handle) = subscriber(Format::Json, level, queue).unwrap();
+    let default = subscriber.set_default();
+    (handle, tests::Both(default, flush))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+
+    /// Two guards in one.
+    pub(super) struct Both<A, B>(pub(super) A, pub(super) B);
+
+    impl<A, B> Drop for Both<A, B> {
+        fn drop(&mut self) {}
+    }
 
     use super::*;
     use crate::telemetry::queue;

@@ -3,7 +3,7 @@
 //! - [`Telemetry`] holds them together; each worker takes a [`Sink`] of its own from it.
 //! - [`log`]: one line per call. - [`metrics`]: what is counted. - [`diagnostics`]: `tracing`
 //!   events on stderr. - [`queue`]: how lines leave without anybody waiting. - [`clock`]: the
-//!   only place that reads the time of day.
+//!   only place that reads the time of day. - [`tap`]: calls as they end, for who listens.
 //!
 //! Nothing here blocks a worker, and nothing a client sends makes it grow.
 
@@ -14,6 +14,7 @@ mod ids;
 pub mod log;
 pub mod metrics;
 pub mod queue;
+pub mod tap;
 pub mod trace;
 
 use std::fmt;
@@ -26,6 +27,7 @@ use clock::Clock;
 use log::AccessLog;
 use log::line::Entry;
 use metrics::{Metrics, Shard, expose};
+use tap::Tap;
 use trace::Tracer;
 
 /// What telemetry is made of.
@@ -48,6 +50,7 @@ pub struct Telemetry {
     tracer: Tracer,
     clock: Clock,
     metrics: Arc<Metrics>,
+    tap: Tap,
 }
 
 impl Telemetry {
@@ -70,12 +73,18 @@ impl Telemetry {
             tracer: params.tracer,
             clock: params.clock,
             metrics: Arc::new(metrics),
+            tap: Tap::default(),
         }
     }
 
     /// What is counted; a schema is [adopted](Metrics::adopt) here before it is published.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Where finished calls can be listened to.
+    pub fn tap(&self) -> &Tap {
+        &self.tap
     }
 
     /// What a worker hands its finished calls to. Every worker takes one of its own.
@@ -85,6 +94,7 @@ impl Telemetry {
             tracer: self.tracer.clone(),
             clock: self.clock,
             shard: self.metrics.shard(),
+            tap: self.tap.clone(),
         })
     }
 
@@ -101,6 +111,7 @@ struct WorkerSink {
     tracer: Tracer,
     clock: Clock,
     shard: Shard,
+    tap: Tap,
 }
 
 impl Sink for WorkerSink {
@@ -119,7 +130,8 @@ impl Sink for WorkerSink {
         let ended = (self.clock.monotonic)();
         self.shard.finished(record, ended);
         let traced = record.trace.is_some_and(|of| of.sampled);
-        if self.access_log.is_none() && !traced {
+        let tapped = self.tap.is_open();
+        if self.access_log.is_none() && !traced && !tapped {
             return;
         }
         let entry = Entry {
@@ -129,6 +141,9 @@ impl Sink for WorkerSink {
         };
         if let Some(log) = &self.access_log {
             log.write(&entry);
+        }
+        if tapped {
+            self.tap.tell(&entry);
         }
         if traced {
             self.tracer.end(&entry);

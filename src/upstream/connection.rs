@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use super::Params;
 use super::connect::{Connected, Link, Socket, Traffic};
 use super::http2;
 use super::keep_alive::{KeepAlive, watch};
+use super::state::ConnectionState;
 
 /// Resets that a connection may send within [`RESET_WINDOW`] before it takes no new streams:
 /// servers close a connection that resets much faster, and with it the calls of others.
@@ -43,7 +45,7 @@ pub(super) struct Living(Rc<Cell<usize>>);
 
 /// What the driving task sees as well.
 pub(super) struct Shared {
-    pub(super) active: Cell<usize>,
+    pub(super) state: Arc<ConnectionState>,
     pub(super) busy_since: Cell<Instant>,
     dead: Cell<bool>,
     pub(super) traffic: Rc<Traffic>,
@@ -55,10 +57,11 @@ impl Connection {
         made: Connected,
         params: &Params,
         living: &Living,
+        state: Arc<ConnectionState>,
     ) -> (Rc<Self>, impl Future<Output = ()> + use<>) {
         let now = Instant::now();
         let shared = Rc::new(Shared {
-            active: Cell::new(0),
+            state,
             busy_since: Cell::new(now),
             dead: Cell::new(false),
             traffic: made.traffic,
@@ -100,14 +103,19 @@ impl Connection {
             return false;
         }
         if !self.speaker.is_open() || Instant::now() >= self.expires {
-            self.retired.set(true);
+            self.retire();
         }
         !self.retired.get()
     }
 
     /// How many streams are open.
     pub(super) fn active(&self) -> usize {
-        self.shared.active.get()
+        self.shared.state.active()
+    }
+
+    fn retire(&self) {
+        self.retired.set(true);
+        self.shared.state.close();
     }
 
     /// How many streams the application takes.
@@ -120,17 +128,17 @@ impl Connection {
 
     /// A stream begins.
     pub(super) fn begin(&self) {
-        let active = self.shared.active.get();
+        let active = self.active();
         if active == 0 {
             self.shared.busy_since.set(Instant::now());
         }
-        self.shared.active.set(active + 1);
+        self.shared.state.set_active(active + 1);
     }
 
     /// A stream is over.
     pub(super) fn end(&self) {
-        let active = self.shared.active.get();
-        self.shared.active.set(active.saturating_sub(1));
+        let active = self.active();
+        self.shared.state.set_active(active.saturating_sub(1));
     }
 
     /// A stream was reset by us.
@@ -143,7 +151,7 @@ impl Connection {
         // Streams may keep retired connections for long; there must not be more and more.
         let few = self.living.0.get() < params.max_connections * 4;
         if count >= RESETS_UNTIL_RETIRED && few {
-            self.retired.set(true);
+            self.retire();
         }
     }
 }
@@ -240,5 +248,6 @@ struct Closing(Rc<Shared>);
 impl Drop for Closing {
     fn drop(&mut self) {
         self.0.dead.set(true);
+        self.0.state.close();
     }
 }

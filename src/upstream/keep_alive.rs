@@ -31,7 +31,7 @@ pub(super) async fn watch(mut ask: impl AsyncFnMut(), shared: &Shared, keep_aliv
         {
             due = due.max(sent + keep_alive.again);
         }
-        if shared.active.get() == 0 {
+        if shared.state.active() == 0 {
             due = due.max(now + keep_alive.after);
         }
         if now < due {

@@ -28,12 +28,14 @@ mod outgoing;
 pub mod plain;
 mod pool;
 mod request;
+mod state;
 mod streams;
 mod target;
 mod unary;
 
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -41,6 +43,7 @@ use tokio::sync::watch;
 
 #[doc(hidden)]
 pub use http2::feed as feed_http2;
+pub use state::{Seen, SeenConnection, States};
 pub use target::Target;
 
 use crate::call::{Call, Fault, LocalFuture, Reply};
@@ -86,6 +89,8 @@ pub struct Params {
     pub backoff_max: Duration,
     /// A young call is reset so long after its client left.
     pub reset_age: Duration,
+    /// What can be seen of the connections that are made with these.
+    pub states: Arc<States>,
 }
 
 impl Params {
@@ -109,6 +114,7 @@ impl Params {
             backoff_min: Duration::from_millis(10),
             backoff_max: Duration::from_millis(250),
             reset_age: Duration::from_millis(25),
+            states: Arc::default(),
         }
     }
 }

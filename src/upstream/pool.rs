@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::attempts::Unanswered;
 use super::connection::{Connection, Living};
+use super::state::PoolState;
 use super::{Params, connect, fault};
 use crate::call::Fault;
 use crate::life::ready::{Condition, Ready};
@@ -31,6 +32,17 @@ pub(super) enum Lane {
     Answers,
     /// Anything that may last.
     Streams,
+}
+
+impl Lane {
+    /// Its name, as it is shown.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Unary => "unary",
+            Self::Answers => "answers",
+            Self::Streams => "streams",
+        }
+    }
 }
 
 /// The connections of one worker.
@@ -49,6 +61,8 @@ pub(super) struct Pool {
     /// A connection has ended.
     lost: Notify,
     living: Living,
+    /// What can be seen from outside.
+    state: Arc<PoolState>,
     tasks: TaskSet,
     /// Calls that were given up before they were answered; see [`Pool::abandon`].
     abandoned: RefCell<VecDeque<(Instant, Unanswered)>>,
@@ -87,6 +101,7 @@ impl Pool {
             myself: Weak::clone(myself),
             authority: params.target.authority(),
             name: params.target.to_string().into(),
+            state: params.states.pool(),
             params,
             unary: Group::default(),
             answers: Group::default(),
@@ -211,7 +226,8 @@ impl Pool {
         group.connecting.set(false);
         match made {
             Ok(made) => {
-                let (connection, drive) = Connection::new(made, &self.params, &self.living);
+                let state = self.state.made(lane);
+                let (connection, drive) = Connection::new(made, &self.params, &self.living, state);
                 let drive = Box::pin(drive);
                 group.connections.borrow_mut().push(connection);
                 let mut failure = group.failure.borrow_mut();
@@ -229,6 +245,7 @@ impl Pool {
             }
             Err(cause) => {
                 tracing::debug!(%cause, "connecting to the app failed");
+                self.state.failed(&cause);
                 let mut failure = group.failure.borrow_mut();
                 let pause = self.params.backoff_min * 2_u32.pow(failure.in_a_row.min(8));
                 failure.count += 1;

@@ -44,6 +44,8 @@ struct Fence {
 
 const L4_AND_UP: &[&str] = &[
     "src/life/",
+    // A queue that the admin thread waits on.
+    "src/telemetry/tap.rs",
     "src/protocol/",
     "src/layer/",
     "src/upstream/",

@@ -9,18 +9,19 @@ use crate::schema::policy::{ErrorShape, StreamShape};
 fn compat_lies_between_the_defaults_and_the_file() {
     let place = directory("rest: {compat: grpc-gateway, stream: ndjson}\njson: {defaults: omit}\n");
     let config = sound(&input(place.path()));
-    let view = config.view();
-    let rest = &view["settings"]["rest"];
-    assert_eq!(rest["errors"], "status");
-    assert_eq!(rest["metadata_prefix"], "Grpc-Metadata-");
-    assert_eq!(rest["stream"], "ndjson");
-    assert_eq!(view["settings"]["json"]["defaults"], "omit");
+    let keys = config.keys();
     let file = place.path().join("sidegate.yaml");
-    assert_eq!(view["from"]["rest.errors"], "rest.compat: grpc-gateway");
-    assert_eq!(
-        view["from"]["rest.stream"],
-        format!("{}:1:38", file.display())
-    );
+    let file = |at: &str| format!("{}:{at}", file.display());
+    let compat = || "rest.compat: grpc-gateway".to_owned();
+    for (key, value, at) in [
+        ("rest.errors", "status", compat()),
+        ("rest.metadata_prefix", "Grpc-Metadata-", compat()),
+        ("rest.stream", "ndjson", file("1:38")),
+        ("json.defaults", "omit", file("2:18")),
+    ] {
+        let one = keys.iter().find(|one| one.key == key).unwrap();
+        assert_eq!((&one.value, &one.at), (&value.into(), &Some(at)), "{key}");
+    }
     let policy = config.policies.of("a.B", "C");
     assert_eq!(policy.rest.errors, ErrorShape::Status);
     assert_eq!(policy.rest.header_prefix.as_deref(), Some("grpcgateway-"));
@@ -39,9 +40,9 @@ fn compat_says_only_what_is_not_so_anyhow() {
     let usual = sound_file("");
     for (word, name, values) in PEERS {
         let config = sound_file(&format!("rest: {{compat: {word}}}"));
-        let from = config.tree.origins();
-        let said = from.iter().filter(|(_, origin)| *origin == name);
-        let keys: Vec<&str> = said.map(|(key, _)| key.as_str()).collect();
+        let all = config.keys();
+        let said = all.iter().filter(|one| one.at.as_deref() == Some(name));
+        let keys: Vec<&str> = said.map(|one| one.key.as_str()).collect();
         let lines = values.lines().filter(|line| {
             let value = line.split_once(": ").map(|(_, value)| value);
             !line.starts_with('#') && value.is_some()

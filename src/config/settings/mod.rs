@@ -19,6 +19,7 @@ mod tls;
 mod upstreams;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,12 @@ pub struct Settings {
     /// Where operators are served: health, routes, metrics and control. It may change things, so
     /// keep it on a loopback address.
     pub admin: ListenOrOff,
+
+    /// A file with the token of the admin port, 16 or more visible characters; the variable
+    /// `SIDEGATE_ADMIN_TOKEN`, which holds the token itself, wins. Who sends it as `authorization:
+    /// Bearer TOKEN` may come from elsewhere, and may change things without coming over a loopback
+    /// address.
+    pub admin_token_file: Option<PathBuf>,
 
     /// A second, read-only address for probes and scrapers on another interface: `/livez`,
     /// `/readyz` and `/metrics`, nothing else.

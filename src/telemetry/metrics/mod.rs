@@ -13,6 +13,7 @@ pub mod expose;
 pub mod histogram;
 pub mod process;
 pub mod series;
+pub mod snapshot;
 pub mod table;
 pub mod words;
 

@@ -246,3 +246,47 @@ fn the_page_is_well_formed() {
     assert!(page.contains("\nprocess_start_time_seconds 0\n"));
     assert!(page.contains("\nprocess_resident_memory_bytes "));
 }
+
+#[test]
+fn a_snapshot_adds_the_workers_up() {
+    let schema = Arc::new(tests::schema(BOOKS));
+    let metrics = metrics(2);
+    metrics.adopt(&schema);
+    for shard in [metrics.shard(), metrics.shard()] {
+        let (mut record, took) = call(&schema, "/books.Shop/Get");
+        let ended = record.started + took;
+        shard.started();
+        shard.finished(&record, ended);
+        record.http_status = Some(404);
+        record.code = Some(Code::NotFound);
+        record.reason = Some("TEST");
+        shard.started();
+        shard.finished(&record, ended);
+        shard.started();
+    }
+    let seen = metrics.snapshot();
+    assert_eq!(
+        (seen.methods.len(), seen.routes.len()),
+        (1, 1),
+        "what never happened is left out"
+    );
+    let (rpc, codes) = &seen.methods[0];
+    let counts: Vec<_> = codes
+        .iter()
+        .map(|(code, summary)| (*code, summary.count))
+        .collect();
+    assert_eq!(
+        (&**rpc, counts),
+        ("books.Shop/Get", vec![("OK", 2), ("NOT_FOUND", 2)])
+    );
+    let ((method, template), statuses) = &seen.routes[0];
+    assert_eq!((&**method, &**template), ("GET", "/v1/{name=books/*}"));
+    let counts: Vec<_> = statuses
+        .iter()
+        .map(|(status, summary)| (*status, summary.count))
+        .collect();
+    assert_eq!(counts, [(200, 2), (404, 2)]);
+    assert_eq!(seen.in_flight, 2);
+    assert_eq!(seen.protocols, [("rest", 4)]);
+    assert_eq!(seen.reasons, [("TEST", 2)]);
+}

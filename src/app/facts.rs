@@ -1,0 +1,76 @@
+//! What the admin port shows of the configuration, and of what became of it.
+
+use std::sync::Arc;
+
+use crate::admin::explain::Setting;
+use crate::admin::views::UpstreamView;
+use crate::admin::{self, explain};
+use crate::config::{Config, InEffect};
+use crate::schema::{Method, Schema};
+
+/// The name of the application where the configuration gives it none.
+const APP: &str = "app";
+
+/// A configuration that is in effect.
+pub(super) struct Facts(pub(super) Arc<Config>);
+
+impl admin::Facts for Facts {
+    fn config(&self) -> serde_json::Value {
+        self.0.view()
+    }
+
+    fn settings(&self, method: &Method) -> Vec<Setting> {
+        settings(&self.0, method)
+    }
+
+    fn upstreams(&self) -> Vec<UpstreamView> {
+        let name = self.0.settings.upstreams.keys().next();
+        let name = name.map_or(APP, String::as_str);
+        let upstream = &self.0.upstream;
+        vec![UpstreamView::new(
+            name,
+            url(&self.0),
+            upstream.states.seen(),
+        )]
+    }
+
+    fn fallback(&self) -> Option<String> {
+        fallback(&self.0)
+    }
+}
+
+fn url(config: &Config) -> String {
+    config.upstream.target.to_string()
+}
+
+fn fallback(config: &Config) -> Option<String> {
+    let fallback = config.fallback.as_ref()?;
+    Some(fallback.target.to_string())
+}
+
+fn settings(config: &Config, method: &Method) -> Vec<Setting> {
+    let unary = method.kind == crate::schema::StreamKind::Unary;
+    let all = config.in_effect(&method.service, &method.name, !unary);
+    let shown = |one: InEffect| Setting {
+        key: one.key,
+        value: one.value,
+        source: one.source,
+        at: one.at,
+    };
+    all.into_iter().map(shown).collect()
+}
+
+/// Says what would become of a request with this configuration and schema.
+pub fn explain(config: &Config, schema: &Schema, asked: &explain::Asked) -> explain::Explanation {
+    let own = super::schemas::own();
+    let fallback = fallback(config);
+    let world = explain::World {
+        schema,
+        own: &own,
+        upstream: &url(config),
+        fallback: fallback.as_deref(),
+        settings: &|method| settings(config, method),
+    };
+    let now = tokio::time::Instant::now().into_std();
+    explain::explain(&world, asked, now)
+}
