@@ -124,14 +124,24 @@ impl Checker<'_> {
             }
             let path = path.key(&entry.key);
             let schema = schema.get("additionalProperties")?;
-            let empty = Tree {
+            // What is named and not told anything is there all the same, if it can be empty.
+            let empty = schema.get("properties").map(|_| Tree {
                 origin: self.origin(entry.value.at),
                 given: Given::Map(BTreeMap::new()),
+            });
+            let tree = self.value(schema, &entry.value, &path).or(empty);
+            let (Some(tree), true) = (tree, key_is_sound) else {
+                continue;
             };
-            let tree = self.value(schema, &entry.value, &path).unwrap_or(empty);
             let key = self.origin(entry.key_at);
-            if key_is_sound {
-                found.insert(entry.key.clone(), Branch { key, tree });
+            let name = values::canonical(format, &entry.key);
+            if let Some(before) = found.insert(name, Branch { key, tree }) {
+                let at = self.origin(entry.key_at).location();
+                let message = format!("{} is given twice", path.name());
+                self.problems.push(
+                    Problem::error(at, message)
+                        .with_note(before.key.location(), "the first is here"),
+                );
             }
         }
         Some(Given::Map(found))

@@ -7,6 +7,7 @@ use super::settings::Settings;
 use super::tree::Tree;
 use super::values::PeriodOrOff;
 use crate::protocol::cors::Origin;
+use crate::protocol::metadata::is_hop_by_hop;
 use crate::schema::problem::Problem;
 
 /// Tells every pair of settings that cannot stand together, and what is probably not meant.
@@ -18,6 +19,7 @@ pub(super) fn find(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>
     sizes(settings, tree, problems);
     cors(settings, tree, problems);
     secured::conflicts(settings, tree, problems);
+    response_headers(settings, tree, problems);
 }
 
 /// Two listeners on one address.
@@ -125,6 +127,28 @@ fn sizes(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
             problems.push(
                 Problem::error(tree.value_place(&["limits", name]), message)
                     .with_help(format!("make it `{least}B` or more")),
+            );
+        }
+    }
+}
+
+/// Headers that an answer has for reasons of its own.
+fn response_headers(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
+    for (selector, route) in &settings.routes {
+        for name in route.response_headers.keys() {
+            let own = matches!(
+                &*name.0,
+                "content-length" | "content-type" | "content-encoding" | "date" | "allow" | "vary"
+            );
+            if !own && !name.0.starts_with("grpc-") && !is_hop_by_hop(&name.0) {
+                continue;
+            }
+            let path = ["routes", selector.as_str(), "response_headers", &name.0];
+            let message =
+                format!("the header `{name}` is what the gateway itself says of an answer");
+            problems.push(
+                Problem::error(tree.place(&path), message)
+                    .with_help("give the header another name, such as `x-` and the field's"),
             );
         }
     }

@@ -8,7 +8,6 @@ const PLANNED: &[&str] = &[
     "limits.stream_idle",
     "routes.*.auth",
     "routes.*.mirror",
-    "routes.*.response_headers",
     "routes.*.retry",
     "routes.*.split",
     "routes.*.upstream",

@@ -34,27 +34,45 @@ pub fn from_headers(headers: &HeaderMap, rules: Rules<'_>) -> (Metadata, u32) {
     let mut metadata = Metadata::with_capacity(headers.len() + OWN);
     let mut dropped = 0;
     let named = hop_by_hop_by_name(headers);
+    let renames = rules.strip.is_some() || rules.prefix.is_some();
     for (name, value) in headers {
         if named.iter().any(|other| other == name.as_str()) {
             continue;
         }
-        if let Some(prefix) = rules.prefix
-            && let Some(name) = prefixed(prefix, name.as_str())
-        {
-            dropped += append(&mut metadata, &name, value);
-        }
-        let stripped = rules.strip.and_then(|prefix| strip(prefix, name.as_str()));
-        let name = stripped.as_ref().unwrap_or(name);
-        // Under a new name a header may no more than others of that name, and what the prefix says
-        // of a header is for the gateway alone to say.
-        let taken = rules
-            .prefix
-            .is_some_and(|prefix| begins(name.as_str(), prefix));
-        if !taken && passes(name.as_str(), rules) {
+        if renames {
+            dropped += renamed(&mut metadata, (name, value), rules);
+        } else if passes(name.as_str(), rules) {
             dropped += append(&mut metadata, name, value);
         }
     }
     (metadata, dropped)
+}
+
+/// Appends a header under the names that prefixes give it.
+#[cold]
+fn renamed(
+    metadata: &mut Metadata,
+    (name, value): (&HeaderName, &HeaderValue),
+    rules: Rules<'_>,
+) -> u32 {
+    let mut dropped = 0;
+    let second = rules
+        .prefix
+        .and_then(|prefix| prefixed(prefix, name.as_str()));
+    if let Some(second) = second {
+        dropped += append(metadata, &second, value);
+    }
+    let stripped = rules.strip.and_then(|prefix| strip(prefix, name.as_str()));
+    let name = stripped.as_ref().unwrap_or(name);
+    // Under a new name a header may no more than others of that name, and what the prefix says of
+    // a header is for the gateway alone to say.
+    let taken = rules
+        .prefix
+        .is_some_and(|prefix| begins(name.as_str(), prefix));
+    if !taken && passes(name.as_str(), rules) {
+        dropped += append(metadata, name, value);
+    }
+    dropped
 }
 
 /// Appends a value; the count of those that metadata cannot hold.

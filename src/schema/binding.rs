@@ -23,6 +23,8 @@ pub struct Binding {
     pub body: BodyTarget,
     /// What headers and cookies are bound to (B14).
     pub headers: Vec<HeaderBinding>,
+    /// The headers and cookies of answers that say what fields say (B14); `None` when there are none.
+    pub sent_headers: Option<Arc<[SentField]>>,
     /// The field mask that is filled from the keys of the body, unless the client gives it (B11).
     pub update_mask: Option<FieldStep>,
     /// The type of the body where it is one message: what forms and protobuf can fill.
@@ -56,6 +58,17 @@ pub struct HeaderBinding {
     /// Where the value comes from.
     pub source: HeaderSource,
     /// The field it goes to.
+    pub path: FieldPath,
+}
+
+/// A field of an answer that a header or cookie says.
+#[derive(Clone, Debug)]
+pub struct SentField {
+    /// Where it goes.
+    pub target: HeaderSource,
+    /// What is said of a cookie besides.
+    pub attributes: Box<str>,
+    /// The field; the last of it may be a list.
     pub path: FieldPath,
 }
 

@@ -21,6 +21,16 @@ pub(super) fn variable(
     root: MessageId,
     text: &str,
 ) -> Result<FieldPath, FieldError> {
+    values(tables, root, text, false)
+}
+
+/// The same, where the last field may be a list of values if `many` are taken.
+pub(super) fn values(
+    tables: &Tables,
+    root: MessageId,
+    text: &str,
+    many: bool,
+) -> Result<FieldPath, FieldError> {
     let mut steps = Vec::new();
     let mut message = root;
     let mut rest = text;
@@ -30,10 +40,15 @@ pub(super) fn variable(
             None => (rest, None),
         };
         let field = find(tables.message(message), own)?;
-        if field.cardinality != Cardinality::Singular {
+        let is_list = many && deeper.is_none() && field.cardinality == Cardinality::Repeated;
+        if field.cardinality != Cardinality::Singular && !is_list {
             return Err(error(
                 format!("field `{own}` is {}", cardinality(field)),
-                "a variable is one value, and what leads to it are single messages",
+                if many {
+                    "take a value or a list of values; what leads to it are single messages"
+                } else {
+                    "a variable is one value, and what leads to it are single messages"
+                },
             ));
         }
         steps.push(FieldStep {

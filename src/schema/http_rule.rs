@@ -134,6 +134,7 @@ impl<'a> Binder<'a> {
         Some(Binding {
             method: self.subject.id,
             headers: header_binding::resolve(self.subject.tables, self.subject.method),
+            sent_headers: header_binding::sent(self.subject.tables, self.subject.method),
             update_mask,
             http_method: http_method.into(),
             template: template?,

@@ -140,6 +140,8 @@ pub struct RestOptions {
     pub infer_update_mask: bool,
     /// `routes.*.bind_headers` and `bind_cookies` (B14).
     pub bound_headers: Vec<BoundHeader>,
+    /// `routes.*.response_headers` and `response_cookies` (B14).
+    pub sent_headers: Vec<SentHeader>,
     /// `rest.unknown_query: ignore` (B7).
     pub ignore_unknown_query: bool,
     /// `rest.docs` (D1): whether `/openapi.json` and `/docs` are served.
@@ -193,7 +195,17 @@ pub struct BoundHeader {
     pub place: Option<Location>,
 }
 
-/// Where in the head of a request a value stands.
+/// One entry of `routes.*.response_headers` or `response_cookies` (B14): a field that goes the other
+/// way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentHeader {
+    /// The header or cookie, and the field that it says.
+    pub bound: BoundHeader,
+    /// What is said of a cookie besides, such as `; Path=/; HttpOnly`.
+    pub attributes: Box<str>,
+}
+
+/// Where in a head a value stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HeaderSource {
     /// The header of this lower-case name.
@@ -285,6 +297,7 @@ impl Default for RestOptions {
             method_override: false,
             infer_update_mask: true,
             bound_headers: Vec::new(),
+            sent_headers: Vec::new(),
             ignore_unknown_query: false,
             docs: true,
             ignored_query: Vec::new(),

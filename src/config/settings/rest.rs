@@ -316,6 +316,7 @@ impl RouteRestSettings {
             unescape: self.unescape.map_or(base.unescape, Into::into),
             infer_update_mask: self.update_mask.map_or(base.infer_update_mask, Into::into),
             bound_headers: base.bound_headers.clone(),
+            sent_headers: base.sent_headers.clone(),
             ignore_unknown_query: self
                 .unknown_query
                 .map_or(base.ignore_unknown_query, Into::into),

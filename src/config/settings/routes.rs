@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::json::JsonSettings;
 use super::limits::RouteLimitSettings;
 use super::rest::RouteRestSettings;
-use crate::config::values::{CookieName, FieldName, HeaderName, PeriodOrOff};
+use crate::config::values::{CookieName, CookieValue, FieldName, HeaderName, PeriodOrOff};
 
 /// What is different for the methods of one selector. What is not given is as for everybody.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -34,6 +34,21 @@ pub struct RouteSettings {
     /// counts.
     #[schemars(extend("propertyNames" = {"format": "sidegate-cookie"}))]
     pub bind_cookies: BTreeMap<CookieName, FieldName>,
+
+    /// Headers of answers that say what a field of the answer says, as `etag: etag` or
+    /// `x-total: page.total_size`.
+    ///
+    /// The field is a single value or a list of values, of the answer or of a message in it; it
+    /// stays in the body. A field that JSON leaves out makes no header, a list one for each value. Of
+    /// a stream the first message counts. What the application says by metadata of that name is
+    /// replaced. A selector of several methods counts for those that have the field.
+    #[schemars(extend("propertyNames" = {"format": "sidegate-header"}))]
+    pub response_headers: BTreeMap<HeaderName, FieldName>,
+
+    /// Cookies that answers set to what a field of the answer says, with attributes of your choice, as
+    /// `session: session_id; Path=/; HttpOnly; Secure`. A value that no cookie can hold is left out.
+    #[schemars(extend("propertyNames" = {"format": "sidegate-cookie"}))]
+    pub response_cookies: BTreeMap<CookieName, CookieValue>,
 
     /// The JSON form, as `json` has it.
     pub json: JsonSettings,

@@ -32,7 +32,7 @@ pub use origin::OriginPattern;
 pub use place::PlaceName;
 pub use selector::Selector;
 pub use share::Share;
-pub use token::{CookieName, FieldName, HeaderName, MetadataPrefix, QueryPattern};
+pub use token::{CookieName, CookieValue, FieldName, HeaderName, MetadataPrefix, QueryPattern};
 pub use upstream_url::UpstreamUrl;
 
 /// A value that is written as text of a certain form.
@@ -67,6 +67,7 @@ struct Kind {
 const KINDS: &[Kind] = &[
     kind::<CollectorUrl>(),
     kind::<CookieName>(),
+    kind::<CookieValue>(),
     kind::<Count>(),
     kind::<FieldName>(),
     kind::<HeaderName>(),
@@ -100,6 +101,14 @@ pub fn check(format: &str, text: &str) -> Result<(), Refused> {
         .iter()
         .find(|kind| kind.format == format)
         .map_or(Ok(()), |kind| (kind.attempt)(text))
+}
+
+/// A text of a format as others of the same meaning are written.
+pub fn canonical(format: &str, text: &str) -> Box<str> {
+    if format == HeaderName::FORMAT {
+        return text.to_ascii_lowercase().into();
+    }
+    text.into()
 }
 
 /// What belongs where a format stands, to stand after "must be".
@@ -144,6 +153,7 @@ as_string!(
     CollectorUrl,
     Count,
     CookieName,
+    CookieValue,
     FieldName,
     HeaderName,
     Listen,

@@ -1,5 +1,5 @@
-//! Names in requests: [`HeaderName`], [`CookieName`], [`MetadataPrefix`], [`QueryPattern`] and
-//! [`FieldName`].
+//! Names in requests and answers: [`HeaderName`], [`CookieName`], [`CookieValue`],
+//! [`MetadataPrefix`], [`QueryPattern`] and [`FieldName`].
 
 use std::fmt;
 
@@ -12,6 +12,15 @@ pub struct HeaderName(pub Box<str>);
 /// A name of a cookie.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CookieName(pub Box<str>);
+
+/// A field that a cookie has for its value, and the cookie's attributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieValue {
+    /// The field.
+    pub field: FieldName,
+    /// `; Path=/; HttpOnly`, or nothing.
+    pub attributes: Box<str>,
+}
 
 /// A field of a message, or of a message in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +75,7 @@ impl fmt::Display for CookieName {
 
 impl Typed for FieldName {
     const FORMAT: &'static str = "sidegate-field";
-    const EXPECTED: &'static str = "a field of the request such as `tenant_id` or `caller.name`";
+    const EXPECTED: &'static str = "a field such as `tenant_id` or `caller.name`";
 
     fn read(text: &str) -> Result<Self, Refused> {
         let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
@@ -81,6 +90,53 @@ impl Typed for FieldName {
 impl fmt::Display for FieldName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Typed for CookieValue {
+    const FORMAT: &'static str = "sidegate-cookie-value";
+    const EXPECTED: &'static str =
+        "a field of the answer and attributes, such as `session_id; Path=/; HttpOnly; Secure`";
+
+    fn read(text: &str) -> Result<Self, Refused> {
+        let mut parts = text.split(';').map(str::trim);
+        let field = FieldName::read(parts.next().unwrap_or_default())?;
+        let mut attributes = String::new();
+        for part in parts {
+            if !is_attribute(part) {
+                return Err(Refused::Form);
+            }
+            attributes.push_str("; ");
+            attributes.push_str(part);
+        }
+        let attributes = attributes.into();
+        Ok(Self { field, attributes })
+    }
+}
+
+impl fmt::Display for CookieValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.field, self.attributes)
+    }
+}
+
+/// An attribute of a cookie (RFC 6265, and `Partitioned`).
+fn is_attribute(text: &str) -> bool {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (text, None),
+    };
+    let plain =
+        |value: &str| !value.is_empty() && value.bytes().all(|b| (b' '..=b'~').contains(&b));
+    match name.to_ascii_lowercase().as_str() {
+        "secure" | "httponly" | "partitioned" => value.is_none(),
+        "path" | "domain" | "expires" => value.is_some_and(plain),
+        "max-age" => value.is_some_and(|value| value.parse::<i64>().is_ok()),
+        "samesite" => value.is_some_and(|value| {
+            let words = ["strict", "lax", "none"];
+            words.iter().any(|word| value.eq_ignore_ascii_case(word))
+        }),
+        _ => false,
     }
 }
 

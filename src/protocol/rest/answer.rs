@@ -12,7 +12,7 @@ use crate::call::metadata::lookup;
 use crate::call::{Fault, Record};
 use crate::protocol::Incoming;
 use crate::schema::Schema;
-use crate::schema::binding::{Binding, FieldStep};
+use crate::schema::binding::{Binding, FieldStep, SentField};
 use crate::schema::plan::{Cardinality, MessageId};
 use crate::schema::policy::{Enums, ErrorShape, JsonOptions, Policy, StreamShape};
 use crate::transcode::bind::{AltForm, System};
@@ -37,6 +37,8 @@ pub(super) struct Answer {
     pub(super) packing: Packing,
     /// Which fields are wanted; all if none.
     pub(super) mask: Option<Mask>,
+    /// What headers say of the message, once routed (B14).
+    pub(super) sent_headers: Option<Arc<[SentField]>>,
     /// A failure is told as in the middle of a stream of this shape.
     pub(super) failed_as: Option<StreamShape>,
     /// HTTP/2, where trailers need no announcement.
@@ -73,6 +75,7 @@ impl Answer {
             output: None,
             raw: false,
             mask: None,
+            sent_headers: None,
             failed_as: None,
             packing: Packing::OFF,
             asked: Asked {
@@ -97,6 +100,7 @@ impl Answer {
         let method = self.schema.method(binding.method);
         self.output = Some((method.output, binding.response_body));
         self.raw = binding.raw_response;
+        self.sent_headers.clone_from(&binding.sent_headers);
     }
 
     /// The shape of an error in the middle of a stream.

@@ -15,6 +15,7 @@ mod packing;
 mod raw;
 mod request;
 mod sent;
+mod sent_headers;
 mod size;
 mod stream;
 mod unary;

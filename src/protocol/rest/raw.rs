@@ -15,7 +15,7 @@ use http_body::Frame;
 
 use super::answer::Answer;
 use super::request::Reader;
-use super::{error, headers};
+use super::{error, headers, sent_headers};
 use crate::call::{Body, Code, Fault, LocalFuture, Reply, Status};
 use crate::protocol::Respond;
 use crate::protocol::replies::{Source, Step};
@@ -166,6 +166,7 @@ async fn begin(answer: &Answer, outcome: Result<Reply, Fault>) -> Result<Begun, 
     let mut source = Source::new(reply, answer.policy.limits.response_message_bytes)?;
     let mut response = Response::new(Body::empty());
     let mut ready = VecDeque::new();
+    let mut first = None;
     match poll_fn(|context| source.poll_step(context)).await {
         Some(Step::Failed(fault)) => return Err(fault),
         Some(Step::Ended(status, trailers)) if !status.is_ok() => {
@@ -180,6 +181,7 @@ async fn begin(answer: &Answer, outcome: Result<Reply, Fault>) -> Result<Begun, 
                 response.headers_mut().insert(CONTENT_TYPE, content_type);
             }
             ready.extend((!data.is_empty()).then(|| Frame::data(data)));
+            first = Some(message);
         }
         None => {}
     }
@@ -187,6 +189,9 @@ async fn begin(answer: &Answer, outcome: Result<Reply, Fault>) -> Result<Begun, 
     *response.status_mut() = status;
     let prefix = answer.policy.rest.metadata_prefix.as_deref();
     headers::append(response.headers_mut(), &metadata, prefix);
+    if let Some(first) = first {
+        sent_headers::write(answer, &first, response.headers_mut());
+    }
     if headers::is_bodiless(status) || answer.asked.head_only {
         answer.record.note().code = Some(Code::Ok);
         return Ok(Begun::Answered(response));

@@ -17,7 +17,7 @@ use super::answer::Answer;
 use super::error::Told;
 use super::framing::Framing;
 use super::media::{ResponseStream, stream_type};
-use super::{error, headers, size, unary};
+use super::{error, headers, sent_headers, size, unary};
 use crate::call::{Body, Code, Fault, LocalFuture, Reply, Status};
 use crate::protocol::Respond;
 use crate::protocol::replies::{Source, Step};
@@ -117,6 +117,9 @@ fn begin(
         metadata,
         answer.policy.rest.metadata_prefix.as_deref(),
     );
+    if let Some(Step::Message(message)) = &first {
+        sent_headers::write(&answer, message, head);
+    }
     if headers::is_bodiless(status) {
         answer.record.note().code = Some(Code::Ok);
         return response;

@@ -10,7 +10,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body::Body as _;
 
 use super::answer::Answer;
-use super::{error, headers, raw, size};
+use super::{error, headers, raw, sent_headers, size};
 use crate::call::{Blame, Body, Code, Fault, LocalFuture, Reply, Status};
 use crate::protocol::Respond;
 use crate::protocol::reader;
@@ -161,6 +161,7 @@ fn success(answer: &Answer, whole: Whole) -> Result<Response<Body>, Fault> {
     };
     *response.status_mut() = http;
     headers::append(response.headers_mut(), &trailers, prefix);
+    sent_headers::write(answer, &message, response.headers_mut());
     if answer.policy.rest.status_headers {
         headers::write_status(response.headers_mut(), &status);
     }

@@ -10,7 +10,7 @@ use super::scalar;
 use super::types::{Types, Without, below, describe};
 use crate::schema::binding::{Binding, BodyTarget, FieldStep};
 use crate::schema::plan::{Cardinality, Field, Kind, Message, MessageId};
-use crate::schema::policy::{StreamShape, UnknownFields};
+use crate::schema::policy::{HeaderSource, StreamShape, UnknownFields};
 use crate::schema::{Method, StreamKind};
 
 const JSON: &str = "application/json";
@@ -58,7 +58,7 @@ pub(super) fn operation(types: &mut Types<'_>, subject: Subject<'_>) -> Object {
     if refuses {
         types.mark_closed(referred);
     }
-    let answer = answer(types, subject, form);
+    let answer = answer(types, subject, form).maybe("headers", sent(types, binding, form));
     drop(types.take_referred());
     let shape = method.policy.rest.errors;
     let error = format!("#/components/responses/{}", errors::name(shape));
@@ -295,6 +295,35 @@ fn answer(types: &mut Types<'_>, subject: Subject<'_>, form: Form) -> Object {
             .with(EVENTS, events),
     };
     described("The messages, as they come.", content)
+}
+
+/// The headers that say what fields of the answer say (B14).
+fn sent(types: &mut Types<'_>, binding: &Binding, form: Form) -> Option<Object> {
+    let fields = binding.sent_headers.as_deref()?;
+    let mut headers = Object::new();
+    let mut cookies = Vec::new();
+    for sent in fields {
+        match &sent.target {
+            HeaderSource::Header(name) => {
+                let step = sent.path.steps.last();
+                let field = step.and_then(|step| find(types, *step));
+                let schema = field.map_or_else(Object::new, |(_, field)| types.field(field, form));
+                let description = format!("What `{}` of the message says.", sent.path.text);
+                let header = Object::new().with("description", description);
+                headers.put(name.to_string(), header.with("schema", schema));
+            }
+            HeaderSource::Cookie(name) => {
+                cookies.push(format!("`{name}` as `{}` of the message", sent.path.text));
+            }
+        }
+    }
+    if !cookies.is_empty() {
+        let description = format!("Sets the cookie {}.", cookies.join(", and "));
+        let text = Object::new().with("type", "string");
+        let header = Object::new().with("description", description);
+        headers.put("set-cookie", header.with("schema", text));
+    }
+    Some(headers)
 }
 
 /// The lines of grpc-gateway.

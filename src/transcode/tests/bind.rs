@@ -29,6 +29,7 @@ fn rule(template: &str, body: &str) -> Binding {
         },
         body_message: None,
         headers: Vec::new(),
+        sent_headers: None,
         update_mask: None,
         response_body: None,
         raw_request: false,

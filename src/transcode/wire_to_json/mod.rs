@@ -18,6 +18,7 @@ mod pen;
 mod scalar;
 mod scan;
 mod simple;
+mod texts;
 mod value;
 mod walker;
 mod well_known;
@@ -33,6 +34,7 @@ use out::Out;
 use walker::{Stop, Walker};
 
 pub use keys::Scratch;
+pub use texts::texts;
 
 /// More spaces a level are not written.
 const MAX_INDENT: u8 = 16;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{BOOKSTORE, ODD, check, described, schema_of};
-use crate::schema::policy::{ErrorShape, FieldNames, Policies, Policy, StreamShape};
+use crate::schema::policy::{
+    BoundHeader, ErrorShape, FieldNames, HeaderSource, Policies, Policy, SentHeader, StreamShape,
+};
 
 /// The names of the parameters of an operation.
 fn parameters(operation: &Value) -> Vec<&str> {
@@ -287,6 +289,42 @@ fn d1_errors_without_a_body_have_none_in_the_description() {
     let response = &document["components"]["responses"]["BareError"];
     assert_eq!(*response, json!({"description": "The call failed."}));
     assert_eq!(document["components"]["schemas"]["BareError"], Value::Null);
+}
+
+/// B14: headers of answers have the type of the field that they say.
+#[test]
+fn d1_headers_of_answers_are_described() {
+    let sent = |source: HeaderSource, field: &str| SentHeader {
+        bound: BoundHeader {
+            source,
+            field: field.into(),
+            selector: "bookstore.v1.*".into(),
+            place: None,
+        },
+        attributes: "; Path=/".into(),
+    };
+    let document = described(&[BOOKSTORE], |policy| {
+        rest(policy).sent_headers = vec![
+            sent(HeaderSource::Header("x-count".into()), "book_count"),
+            sent(HeaderSource::Header("x-none".into()), "nothing_of_it"),
+            sent(HeaderSource::Cookie("shelf".into()), "name"),
+            sent(HeaderSource::Cookie("theme".into()), "theme"),
+        ];
+    });
+    let headers = document["paths"]["/v1/shelves/{shelf}"]["get"]["responses"]["200"]["headers"]
+        .as_object()
+        .expect("headers");
+    let names: Vec<&str> = headers.keys().map(String::as_str).collect();
+    assert_eq!(names, ["set-cookie", "x-count"]);
+    let count = &headers["x-count"];
+    assert_eq!(
+        count["description"],
+        "What `book_count` of the message says."
+    );
+    assert_eq!(count["schema"]["type"], "integer");
+    let cookies =
+        "Sets the cookie `shelf` as `name` of the message, and `theme` as `theme` of the message.";
+    assert_eq!(headers["set-cookie"]["description"], cookies);
 }
 
 /// A method with JSON options of its own has components of its own, and errors of its own.
