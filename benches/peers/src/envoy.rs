@@ -1,4 +1,5 @@
-//! Envoy's configuration: the transcoder in front of a router, with what its page on benchmarking
+//! Envoy's configuration: the transcoder in front of a router, and at a port of their own the filters
+//! for gRPC-Web and Connect; with what its page on benchmarking
 //! recommends (no request ids, no dynamic statistics, circuit breakers out of the way), with NDJSON
 //! for streams as Sidegate is asked for, and with no access log.
 
@@ -12,14 +13,13 @@ const NO_LIMIT: u32 = 1_000_000_000;
 const FILTERS: &str = "type.googleapis.com/envoy.extensions.filters";
 
 /// The bootstrap as JSON.
-pub fn config(setting: &Setting<'_>, address: SocketAddr) -> Value {
+pub fn config(setting: &Setting<'_>, address: SocketAddr, fronts: SocketAddr) -> Value {
     json!({
         "static_resources": {
-            "listeners": [{
-                "name": "front",
-                "address": socket(address),
-                "filter_chains": [{"filters": [manager(setting)]}],
-            }],
+            "listeners": [
+                listener("rest", address, &[transcoder(setting)]),
+                listener("fronts", fronts, &[connect_bridge(), grpc_web()]),
+            ],
             "clusters": [cluster(setting.backend)],
         },
     })
@@ -29,12 +29,21 @@ fn socket(address: SocketAddr) -> Value {
     json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
 }
 
-fn manager(setting: &Setting<'_>) -> Value {
+fn listener(name: &str, address: SocketAddr, filters: &[Value]) -> Value {
+    let filters: Vec<Value> = filters.iter().cloned().chain([router()]).collect();
+    json!({
+        "name": name,
+        "address": socket(address),
+        "filter_chains": [{"filters": [manager(name, &filters)]}],
+    })
+}
+
+fn manager(name: &str, filters: &[Value]) -> Value {
     json!({
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {
             "@type": format!("{FILTERS}.network.http_connection_manager.v3.HttpConnectionManager"),
-            "stat_prefix": "front",
+            "stat_prefix": name,
             "codec_type": "AUTO",
             "generate_request_id": false,
             "route_config": {
@@ -47,27 +56,48 @@ fn manager(setting: &Setting<'_>) -> Value {
                     }],
                 }],
             },
-            "http_filters": [
-                {
-                    "name": "envoy.filters.http.grpc_json_transcoder",
-                    "typed_config": {
-                        "@type": format!("{FILTERS}.http.grpc_json_transcoder.v3.GrpcJsonTranscoder"),
-                        "proto_descriptor": setting.descriptor_set,
-                        "services": setting.services,
-                        "print_options": {"stream_newline_delimited": true},
-                        "max_request_body_size": 4 << 20,
-                        "max_response_body_size": 4 << 20,
-                    },
-                },
-                {
-                    "name": "envoy.filters.http.router",
-                    "typed_config": {
-                        "@type": format!("{FILTERS}.http.router.v3.Router"),
-                        "dynamic_stats": false,
-                        "suppress_envoy_headers": true,
-                    },
-                },
-            ],
+            "http_filters": filters,
+        },
+    })
+}
+
+fn transcoder(setting: &Setting<'_>) -> Value {
+    json!({
+        "name": "envoy.filters.http.grpc_json_transcoder",
+        "typed_config": {
+            "@type": format!("{FILTERS}.http.grpc_json_transcoder.v3.GrpcJsonTranscoder"),
+            "proto_descriptor": setting.descriptor_set,
+            "services": setting.services,
+            "print_options": {"stream_newline_delimited": true},
+            "max_request_body_size": 4 << 20,
+            "max_response_body_size": 4 << 20,
+        },
+    })
+}
+
+fn connect_bridge() -> Value {
+    json!({
+        "name": "envoy.filters.http.connect_grpc_bridge",
+        "typed_config": {
+            "@type": format!("{FILTERS}.http.connect_grpc_bridge.v3.FilterConfig"),
+        },
+    })
+}
+
+fn grpc_web() -> Value {
+    json!({
+        "name": "envoy.filters.http.grpc_web",
+        "typed_config": {"@type": format!("{FILTERS}.http.grpc_web.v3.GrpcWeb")},
+    })
+}
+
+fn router() -> Value {
+    json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": {
+            "@type": format!("{FILTERS}.http.router.v3.Router"),
+            "dynamic_stats": false,
+            "suppress_envoy_headers": true,
         },
     })
 }

@@ -4,6 +4,7 @@
 pub mod envoy;
 pub mod fixtures;
 pub mod frame;
+pub mod fronts;
 pub mod large;
 pub mod load;
 pub mod measure;

@@ -14,8 +14,8 @@ Sidegate beside other gateways: prints tables in Markdown.
 
   --short            a few minutes: fewer calls and rounds, Sidegate as `cargo build --release`
                      makes it; the most important ratios are asserted
-  --only NAME,...    some parts: small part item post list stream blob grpc grpc-stream (under
-                     load), latency, connections, idle, start, schema, workers
+  --only NAME,...    some parts: small part item post list stream blob grpc grpc-stream web
+                     connect (under load), latency, connections, idle, start, schema, workers
   --peers NAME,...   some gateways: sidegate sidegate-log floor envoy grpc-gateway vanguard nginx
   --rounds N         rounds in which the gateways take turns
   --sidegate FILE    this binary

@@ -40,6 +40,12 @@ pub enum Ability {
     Download,
     /// gRPC that stays gRPC.
     Passthrough,
+    /// gRPC-Web, binary, in protobuf.
+    GrpcWeb,
+    /// Connect in protobuf.
+    Connect,
+    /// Connect in JSON.
+    ConnectJson,
     /// Starting with a schema of 5,000 messages.
     LargeSchema,
     /// More than one worker.
@@ -83,6 +89,15 @@ impl Kind {
             (Self::Nginx, _) => Some("knows no protobuf: passthrough only"),
             (Self::GrpcGateway, Ability::Passthrough) => {
                 Some("a REST gateway only: gRPC is served elsewhere")
+            }
+            (Self::GrpcGateway, Ability::GrpcWeb | Ability::Connect | Ability::ConnectJson) => {
+                Some("a REST gateway only")
+            }
+            (Self::Floor, Ability::GrpcWeb | Ability::Connect | Ability::ConnectJson) => {
+                Some("the hop of REST and of gRPC alone")
+            }
+            (Self::Envoy, Ability::ConnectJson) => {
+                Some("its bridge changes the envelope and not the codec")
             }
             (Self::Vanguard, Ability::Stream) => {
                 Some("streams over REST only as `HttpBody`, not as JSON")
@@ -134,6 +149,8 @@ pub struct Peer {
     pub http: SocketAddr,
     /// Where it speaks HTTP/2 without TLS.
     pub grpc: SocketAddr,
+    /// Where it speaks gRPC-Web and Connect over HTTP/1.1.
+    pub fronts: SocketAddr,
     /// The program.
     pub process: Process,
 }
@@ -144,7 +161,11 @@ impl Peer {
         let address = free_address()?;
         let directory = setting.tools.cache.join("run").join(kind.name());
         fs::create_dir_all(&directory)?;
-        let (program, args) = command(kind, setting, address, &directory)?;
+        let fronts = match kind {
+            Kind::Envoy => free_address()?,
+            _ => address,
+        };
+        let (program, args) = command(kind, setting, (address, fronts), &directory)?;
         let second = match kind {
             Kind::Floor => args[1].parse()?,
             _ => address,
@@ -153,6 +174,7 @@ impl Peer {
             kind,
             http: address,
             grpc: second,
+            fronts,
             process: Process::start(&program, &args, &directory, setting.workers)?,
         })
     }
@@ -163,7 +185,7 @@ type Line = (PathBuf, Vec<String>);
 fn command(
     kind: Kind,
     setting: &Setting<'_>,
-    address: SocketAddr,
+    (address, fronts): (SocketAddr, SocketAddr),
     directory: &Path,
 ) -> Result<Line> {
     let tools = setting.tools;
@@ -180,7 +202,7 @@ fn command(
         }
         Kind::Envoy => {
             let config = directory.join("envoy.json");
-            fs::write(&config, envoy::config(setting, address).to_string())?;
+            fs::write(&config, envoy::config(setting, address, fronts).to_string())?;
             let args = format!(
                 "-c {} --concurrency {} --disable-hot-restart -l error",
                 config.display(),

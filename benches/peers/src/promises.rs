@@ -18,6 +18,15 @@ const PROMISES: &[(&str, Kind, f64)] = &[
     ("stream of 1,000 messages, per message", Kind::Envoy, 0.33),
     ("gRPC unary, 156 B", Kind::Envoy, 0.85),
     ("gRPC unary, 156 B", Kind::Nginx, 0.9),
+    ("gRPC-Web unary, 156 B", Kind::Envoy, 0.65),
+    ("gRPC-Web unary, 156 B", Kind::Vanguard, 0.4),
+    ("Connect unary in protobuf, 156 B", Kind::Envoy, 0.65),
+    ("Connect unary in JSON, 156 B", Kind::Vanguard, 0.4),
+    (
+        "Connect stream of 1,000 in JSON, per message",
+        Kind::Vanguard,
+        0.3,
+    ),
 ];
 
 /// Checks all that can be checked with what was measured, and says so.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::Result;
 use crate::fixtures::{Fixture, Fixtures};
+use crate::fronts;
 use crate::load::{Connection, Stub, Target};
 use crate::peer::{Ability, Kind, Peer};
 
@@ -61,6 +62,48 @@ pub const ROWS: &[Row] = &[
         Ability::Passthrough,
         60,
     ),
+    row(
+        "web",
+        "gRPC-Web unary, 156 B",
+        "small",
+        Ability::GrpcWeb,
+        10_000,
+    ),
+    row(
+        "web",
+        "gRPC-Web stream of 1,000, per message",
+        "stream",
+        Ability::GrpcWeb,
+        60,
+    ),
+    row(
+        "connect",
+        "Connect unary in protobuf, 156 B",
+        "small",
+        Ability::Connect,
+        10_000,
+    ),
+    row(
+        "connect",
+        "Connect unary in JSON, 156 B",
+        "small",
+        Ability::ConnectJson,
+        10_000,
+    ),
+    row(
+        "connect",
+        "Connect stream of 1,000 in protobuf, per message",
+        "stream",
+        Ability::Connect,
+        60,
+    ),
+    row(
+        "connect",
+        "Connect stream of 1,000 in JSON, per message",
+        "stream",
+        Ability::ConnectJson,
+        40,
+    ),
 ];
 
 const fn row(
@@ -90,6 +133,9 @@ impl Row {
         let fixture = fixtures.get(self.fixture);
         let checked = match self.ability {
             Ability::Passthrough => check_grpc(peer.grpc, fixture).await,
+            ability @ (Ability::GrpcWeb | Ability::Connect | Ability::ConnectJson) => {
+                fronts::check(peer, ability, fixture, fixtures).await
+            }
             _ => check_rest(peer, fixture).await,
         };
         checked.map_err(|error| format!("{}, {}: {error}", peer.kind.name(), self.title).into())
@@ -162,7 +208,7 @@ fn lines_agree(kind: Kind, body: &[u8], fixture: &Fixture, count: usize) -> Resu
 }
 
 /// Equal as JSON, where `13` and `13.0` are one number.
-fn same(left: &Value, right: &Value) -> bool {
+pub fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => left.as_f64() == right.as_f64(),
         (Value::Array(left), Value::Array(right)) => {

@@ -34,6 +34,16 @@ pub(super) fn request(address: SocketAddr, fixture: &Fixture) -> Bytes {
     [head.as_bytes(), b"\r\n", &body].concat().into()
 }
 
+/// A POST with these header lines, each with its line break.
+pub fn post(address: SocketAddr, path: &str, lines: &str, body: &[u8]) -> Bytes {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nuser-agent: yardstick\r\n{lines}\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat().into()
+}
+
 /// An answer that was kept.
 #[derive(Debug)]
 pub struct Plain {

@@ -18,7 +18,7 @@ use crate::Result;
 use crate::fixtures::Fixture;
 
 pub use grpc::Stub;
-pub use http::{Connection, Plain};
+pub use http::{Connection, Plain, post};
 
 /// What is called, how, and what its answer measures.
 #[derive(Clone, Debug)]
@@ -46,6 +46,15 @@ impl Target {
         Self {
             address,
             call: Call::Rest(http::request(address, fixture)),
+            length,
+        }
+    }
+
+    /// Bytes over HTTP/1.1.
+    pub fn http(address: SocketAddr, request: Bytes, length: usize) -> Self {
+        Self {
+            address,
+            call: Call::Rest(request),
             length,
         }
     }
