@@ -23,9 +23,28 @@ pub(crate) struct Count {
     pub(crate) allocations: u64,
 }
 
+/// What is started.
+#[derive(Clone, Copy)]
+pub(crate) struct Start<'a> {
+    pub(crate) program: &'a Path,
+    pub(crate) proto: &'a Path,
+    /// Where the application is.
+    pub(crate) port: u16,
+    pub(crate) scratch: &'a Path,
+    pub(crate) config: Option<&'a Path>,
+}
+
 impl Gateway {
-    /// Starts it in front of the application on `port`, and waits until it listens.
-    pub(crate) fn start(program: &Path, proto: &Path, port: u16, scratch: &Path) -> Outcome<Self> {
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(start: &Start<'_>) -> Outcome<Self> {
+        let Start {
+            program,
+            proto,
+            port,
+            scratch,
+            config,
+        } = *start;
+        let config = config.map(|file| [Path::new("--config"), file]);
         let mut process = Command::new("valgrind")
             .arg("--tool=callgrind")
             .arg("--compress-strings=no")
@@ -45,6 +64,7 @@ impl Gateway {
             .arg(format!("http://127.0.0.1:{port}"))
             .arg("--proto")
             .arg(proto)
+            .args(config.iter().flatten())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

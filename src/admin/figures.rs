@@ -91,7 +91,7 @@ impl SeriesView {
                 *sum += count;
             }
             view.errors += if is_error { summary.count } else { 0 };
-            view.seconds += summary.total.as_secs_f64();
+            view.seconds += summary.total().as_secs_f64();
             view.ended.insert(word, summary.count.into());
         }
         view

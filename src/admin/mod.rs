@@ -37,6 +37,7 @@ use axum::Router;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
+use crate::export::scrape::Scrape;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::life::secret::Secret;
@@ -77,6 +78,8 @@ pub struct Views {
     pub facts: Arc<dyn Facts>,
     /// What changes the level of diagnostics, where they are ours.
     pub log_level: Option<Level>,
+    /// The application's own metrics, if they are shown as well.
+    pub scrape: Option<Scrape>,
     /// What opens the port to those elsewhere.
     pub token: Option<Secret>,
 }

@@ -21,7 +21,8 @@ use super::level;
 use super::listening::tap;
 use super::routes_view::RoutesView;
 use super::views::{ProblemView, ReadinessView, SchemaView, descriptor_set};
-use crate::telemetry::metrics::expose;
+use crate::telemetry::OfApp;
+use crate::telemetry::metrics::page::Form;
 
 /// What the front page says until there is more to see.
 const INDEX: &str = "\
@@ -97,9 +98,22 @@ async fn readiness(State(views): State<Arc<Views>>) -> Response {
     (status, Json(view)).into_response()
 }
 
-async fn metrics(State(views): State<Arc<Views>>) -> Response {
-    let page = views.telemetry.exposition();
-    ([(header::CONTENT_TYPE, expose::CONTENT_TYPE)], page).into_response()
+async fn metrics(State(views): State<Arc<Views>>, headers: HeaderMap) -> Response {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
+    let form = Form::asked(accept.unwrap_or_default());
+    let of_app = match &views.scrape {
+        Some(scrape) => Some(scrape.page().await),
+        None => None,
+    };
+    let of_app = of_app.as_ref().map(|scraped| OfApp {
+        text: &scraped.text,
+        up: scraped.up,
+        age: scraped.age,
+    });
+    let page = views.telemetry.exposition(form, of_app);
+    ([(header::CONTENT_TYPE, form.content_type())], page).into_response()
 }
 
 async fn routes(State(views): State<Arc<Views>>, Query(asked): Query<Asked>) -> Response {

@@ -103,6 +103,7 @@ fn port() -> Port {
     let telemetry = Telemetry::new(telemetry::Params {
         access_log: None,
         tracer: telemetry::trace::Tracer::Off,
+        target: "app:50051".to_owned(),
         workers: 1,
         clock: Clock::system(),
     });
@@ -115,6 +116,7 @@ fn port() -> Port {
         own: Arc::new(schema(BOOKS)),
         facts: Arc::new(Told),
         log_level: None,
+        scrape: None,
         token: None,
     };
     Port {

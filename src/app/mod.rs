@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use crate::admin;
 use crate::config::Config;
+use crate::export::scrape::Scrape;
 use crate::layer::builtin;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
@@ -113,6 +114,7 @@ impl Gateway {
         let telemetry = Telemetry::new(telemetry::Params {
             access_log: outputs.access_log.clone(),
             tracer: outputs.tracer.clone(),
+            target: config.upstream.target.to_string(),
             workers: config.workers,
             clock: Clock::system(),
         });
@@ -187,6 +189,7 @@ impl Bound {
                 own: Arc::clone(&own),
                 facts: Arc::new(facts::Facts(Arc::clone(&self.config))),
                 log_level: self.log_level,
+                scrape: self.config.telemetry.scrape.clone().map(Scrape::new),
                 token: self.config.admin_token.clone(),
             })
             .map_err(StartError::Thread)?;

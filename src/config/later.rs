@@ -11,7 +11,6 @@ const PLANNED: &[&str] = &[
     "routes.*.retry",
     "routes.*.split",
     "routes.*.upstream",
-    "telemetry.scrape",
     "upstreams.*.codecs",
     "upstreams.*.tls",
 ];

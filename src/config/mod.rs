@@ -47,7 +47,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::export::otlp::Collector;
-use crate::export::{file, fluent};
+use crate::export::{file, fluent, scrape};
 use crate::life::secret::Secret;
 use crate::protocol::cors;
 use crate::schema::compile::{AutoMapping, Conflicts, RulesMode};
@@ -156,6 +156,8 @@ pub struct Telemetry {
     pub app_logs: Vec<PathBuf>,
     /// What the gateway tells about itself.
     pub level: LogLevel,
+    /// Where the application shows its metrics.
+    pub scrape: Option<scrape::Params>,
     /// How calls are traced, if they are.
     pub traces: Option<Traces>,
 }

@@ -97,6 +97,7 @@ fn telemetry(settings: &TelemetrySettings, tree: &Tree, input: &Input) -> Teleme
             .filter_map(|item| path(item, input))
             .collect(),
         level: settings.log_level,
+        scrape: settings.scrape.as_ref().map(|url| url.params.clone()),
         traces: traces(&settings.traces),
     }
 }

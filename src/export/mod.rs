@@ -2,6 +2,7 @@
 //!
 //! - [`file`]: lines into a file that is rotated. - [`fluent`]: lines to Fluent Bit or Fluentd.
 //! - [`tail`]: what the application appends to files.
+//! - [`scrape`]: the application's own metrics.
 //! - [`otlp`]: spans to a collector, over HTTP or gRPC. - [`http`]: one exchange over HTTP/1.1.
 //!
 //! Each output lives on the thread of its queue. It bounds every wait, and says what it lost.
@@ -11,6 +12,7 @@ pub mod fluent;
 mod grpc;
 pub mod http;
 pub mod otlp;
+pub mod scrape;
 pub mod tail;
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ pub mod trace;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 
@@ -26,7 +27,8 @@ use crate::call::record::{CallRecord, Sink};
 use clock::Clock;
 use log::AccessLog;
 use log::line::Entry;
-use metrics::{Metrics, Shard, expose};
+use metrics::page::{Form, Page};
+use metrics::{Metrics, Shard, expose, merge};
 use tap::Tap;
 use trace::Tracer;
 
@@ -37,6 +39,8 @@ pub struct Params {
     pub access_log: Option<AccessLog>,
     /// How calls are traced.
     pub tracer: Tracer,
+    /// What the application's address is called.
+    pub target: String,
     /// How many workers will count.
     pub workers: usize,
     /// What calls are timed by.
@@ -56,7 +60,7 @@ pub struct Telemetry {
 impl Telemetry {
     /// Telemetry that has seen nothing yet.
     pub fn new(params: Params) -> Self {
-        let metrics = Metrics::new(params.workers, params.clock);
+        let metrics = Metrics::new(params.workers, params.clock, params.target);
         let tracer = params.tracer.clone();
         metrics.show(move |page| {
             if let Some(dropped) = tracer.dropped() {
@@ -98,10 +102,51 @@ impl Telemetry {
         })
     }
 
-    /// The page that Prometheus reads.
-    pub fn exposition(&self) -> String {
+    /// The page that Prometheus reads, with the application's own metrics if they are had.
+    pub fn exposition(&self, form: Form, of_app: Option<OfApp<'_>>) -> String {
         let dropped = self.access_log.as_ref().map_or(0, AccessLog::dropped);
-        expose::page(&self.metrics, dropped)
+        let mut page = expose::page(&self.metrics, form, dropped);
+        if let Some(of_app) = of_app {
+            let left_out = merge::merge(&mut page, of_app.text);
+            of_app.expose(&mut page, left_out);
+        }
+        page.finish()
+    }
+}
+
+/// What the application shows of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct OfApp<'text> {
+    /// Its page, the last one that was had.
+    pub text: &'text str,
+    /// Whether it answered this time.
+    pub up: bool,
+    /// How old the page is.
+    pub age: Duration,
+}
+
+impl OfApp<'_> {
+    fn expose(&self, page: &mut Page, left_out: u64) {
+        for (name, help, value) in [
+            (
+                "sidegate_scrape_up",
+                "Whether the application's metrics were had for this page.",
+                f64::from(u8::from(self.up)),
+            ),
+            (
+                "sidegate_scrape_age_seconds",
+                "How old the application's metrics on this page are.",
+                self.age.as_secs_f64(),
+            ),
+        ] {
+            page.single(name, "gauge", help, value);
+        }
+        page.single(
+            "sidegate_scrape_left_out_lines",
+            "gauge",
+            "Lines of the application's metrics that are not sound, or too many.",
+            left_out,
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::{CollectorUrl, HeaderName, PlaceName, Share, Size};
+use crate::config::values::{CollectorUrl, HeaderName, PlaceName, ScrapeUrl, Share, Size};
 use crate::telemetry::trace;
 
 /// What is told about calls and about the gateway itself.
@@ -24,6 +24,10 @@ pub struct TelemetrySettings {
     /// Files that the application appends its own logs to. Their lines leave by the way of the
     /// access log (stdout, when that is off), with `"event":"app"` and the file as `source`.
     pub app_logs: Vec<String>,
+
+    /// Where the application shows its own metrics for Prometheus: they are added to the gateway's
+    /// page. When it does not answer within half a second, those that it showed last are.
+    pub scrape: Option<ScrapeUrl>,
 
     /// Spans of calls for a collector of traces, by OTLP.
     pub traces: TraceSettings,

@@ -1,4 +1,4 @@
-//! Where telemetry goes, and where it is asked for: [`CollectorUrl`].
+//! Where telemetry goes, and where it is asked for: [`CollectorUrl`] and [`ScrapeUrl`].
 
 use std::fmt;
 
@@ -8,6 +8,7 @@ use super::place::PlaceName;
 use super::{Refused, Typed};
 use crate::export::http::Place;
 use crate::export::otlp::{Collector, Protocol};
+use crate::export::scrape;
 
 /// The place of a collector of traces, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +75,49 @@ fn place(rest: &str) -> Option<(String, Option<u16>, String)> {
 }
 
 impl fmt::Display for CollectorUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The page of an application's metrics, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScrapeUrl {
+    text: Box<str>,
+    /// What it means.
+    pub params: scrape::Params,
+}
+
+/// The port of HTTP.
+const WEB: u16 = 80;
+
+impl Typed for ScrapeUrl {
+    const FORMAT: &'static str = "sidegate-scrape";
+    const EXPECTED: &'static str = "a URL such as `http://127.0.0.1:9100/metrics`";
+
+    /// ```text
+    /// scrape = "http://" host [ ":" port ] [ path ]
+    /// ```
+    fn read(text: &str) -> Result<Self, Refused> {
+        let rest = text.strip_prefix("http://").ok_or(Refused::Form)?;
+        let (host, port, path) = place(rest).ok_or(Refused::Form)?;
+        let port = port.unwrap_or(WEB);
+        let path = if path == "/" {
+            "/metrics".to_owned()
+        } else {
+            path
+        };
+        Ok(Self {
+            text: text.into(),
+            params: scrape::Params {
+                place: Place { host, port },
+                path,
+            },
+        })
+    }
+}
+
+impl fmt::Display for ScrapeUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }

@@ -26,7 +26,7 @@ use serde::ser::{Serialize, Serializer};
 
 pub use address::{Listen, ListenOrOff};
 pub use amount::{Count, Period, PeriodOrOff, PeriodOrZero, Size};
-pub use collector::CollectorUrl;
+pub use collector::{CollectorUrl, ScrapeUrl};
 pub use network::Network;
 pub use origin::OriginPattern;
 pub use place::PlaceName;
@@ -81,6 +81,7 @@ const KINDS: &[Kind] = &[
     kind::<PeriodOrZero>(),
     kind::<PlaceName>(),
     kind::<QueryPattern>(),
+    kind::<ScrapeUrl>(),
     kind::<Selector>(),
     kind::<Share>(),
     kind::<Size>(),
@@ -166,6 +167,7 @@ as_string!(
     PeriodOrZero,
     PlaceName,
     QueryPattern,
+    ScrapeUrl,
     Selector,
     Share,
     Size,

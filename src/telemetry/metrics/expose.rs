@@ -1,24 +1,22 @@
-//! Metrics as Prometheus reads them: the text format, version 0.0.4.
+//! What stands on the page that Prometheus reads.
 //!
 //! Only what was counted at least once is shown of methods and routes.
 
-use std::fmt::{self, Display, Write as _};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use super::histogram::{BOUNDS, Summary};
+use super::histogram::{Sizes, Summary, Sums};
+use super::page::{Form, Page, Value};
 use super::series::{MethodCells, MethodSeries};
 use super::words::Words;
 use super::{Metrics, WorkerCells, process};
 use crate::call::Code;
 
-/// The content type of the page.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
 /// The whole page. `dropped_lines` is what the access log had no room for.
-pub fn page(metrics: &Metrics, dropped_lines: u64) -> String {
-    let mut page = Page::default();
+pub fn page(metrics: &Metrics, form: Form, dropped_lines: u64) -> Page {
+    let mut page = Page::new(form);
     calls(&mut page, metrics);
+    attempts(&mut page, metrics);
     routes(&mut page, metrics);
     gateway(&mut page, metrics, dropped_lines);
     let figures = metrics.figures.lock();
@@ -26,51 +24,7 @@ pub fn page(metrics: &Metrics, dropped_lines: u64) -> String {
         (figure.0)(&mut page);
     }
     process::expose(&mut page, metrics.since);
-    page.0
-}
-
-/// The page while it is written.
-#[derive(Debug, Default)]
-pub struct Page(String);
-
-impl Page {
-    /// Begins a family.
-    pub fn family(&mut self, name: &str, kind: &str, help: &str) {
-        self.append(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
-    }
-
-    /// A sample with labels: `{a="b"}` or nothing.
-    pub fn sample(&mut self, name: &str, labels: impl Display, value: impl Display) {
-        self.append(format_args!("{name}{labels} {value}\n"));
-    }
-
-    /// A family of one sample.
-    pub fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
-        self.family(name, kind, help);
-        self.sample(name, "", value);
-    }
-
-    /// The samples of a histogram; `labels` as they stand between the braces.
-    fn histogram(&mut self, name: &str, labels: &str, summary: &Summary) {
-        let mut sum = 0;
-        for ((_, bound), count) in BOUNDS.iter().zip(summary.buckets) {
-            sum += count;
-            self.append(format_args!(
-                "{name}_bucket{{{labels},le=\"{bound}\"}} {sum}\n"
-            ));
-        }
-        let (count, total) = (summary.count, summary.total.as_secs_f64());
-        self.append(format_args!(
-            "{name}_bucket{{{labels},le=\"+Inf\"}} {count}\n\
-             {name}_sum{{{labels}}} {total}\n\
-             {name}_count{{{labels}}} {count}\n"
-        ));
-    }
-
-    fn append(&mut self, text: fmt::Arguments<'_>) {
-        // Writing to a string cannot fail.
-        let _written = self.0.write_fmt(text);
-    }
+    page
 }
 
 /// What is counted by method.
@@ -96,6 +50,91 @@ fn calls(page: &mut Page, metrics: &Metrics) {
         }
     }
 
+    page.family(
+        "grpc_server_call_started_total",
+        "counter",
+        "Calls that were begun; one counts when it has ended.",
+    );
+    for series in table.methods() {
+        let mut summary = Summary::default();
+        for code in (0..17).map(Code::from_number) {
+            for cells in series.cells.all() {
+                cells.add_ended_to(code, &mut summary);
+            }
+        }
+        if summary.count > 0 {
+            let name = "grpc_server_call_started_total";
+            page.sample(name, method_label(series), summary.count);
+        }
+    }
+    for (name, help, read) in METHOD_SIZES {
+        page.family(name, "histogram", help);
+        for series in table.methods() {
+            let mut summary = Sums::default();
+            for cells in series.cells.all() {
+                read(cells).add_to(&mut summary);
+            }
+            if summary.count > 0 {
+                let labels = format!("grpc_method=\"{}\"", Value(&series.rpc));
+                page.sizes(name, &labels, &summary);
+            }
+        }
+    }
+    for (name, help, read) in METHOD_COUNTERS {
+        page.family(name, "counter", help);
+        for series in table.methods() {
+            let value: u64 = series.cells.all().map(read).sum();
+            if value > 0 {
+                page.sample(name, method_label(series), value);
+            }
+        }
+    }
+}
+
+/// What is counted of asking the application.
+fn attempts(page: &mut Page, metrics: &Metrics) {
+    let table = metrics.table.load();
+    let target = Value(&metrics.target);
+    let labels = |series: &MethodSeries| {
+        format!(
+            "grpc_method=\"{}\",grpc_target=\"{target}\"",
+            Value(&series.rpc)
+        )
+    };
+    let name = "grpc_client_attempt_started_total";
+    page.family(
+        name,
+        "counter",
+        "How often an endpoint of the application was asked.",
+    );
+    for series in table.methods() {
+        let started = series
+            .cells
+            .all()
+            .map(|cells| cells.attempts.load(Ordering::Relaxed));
+        let started: u64 = started.sum();
+        if started > 0 {
+            page.sample(name, format_args!("{{{}}}", labels(series)), started);
+        }
+    }
+    let name = "grpc_client_attempt_duration_seconds";
+    page.family(
+        name,
+        "histogram",
+        "How long asking the application took, the last attempt of a call to its end.",
+    );
+    for series in table.methods() {
+        for code in (0..17).map(Code::from_number) {
+            let mut summary = Summary::default();
+            for cells in series.cells.all() {
+                cells.add_asked_to(code, &mut summary);
+            }
+            if summary.count > 0 {
+                let labels = format!("{},grpc_status=\"{code}\"", labels(series));
+                page.histogram(name, &labels, &summary);
+            }
+        }
+    }
     let name = "sidegate_upstream_first_byte_seconds";
     page.family(
         name,
@@ -112,36 +151,32 @@ fn calls(page: &mut Page, metrics: &Metrics) {
             page.histogram(name, &labels, &summary);
         }
     }
-
-    for (name, help, read) in METHOD_COUNTERS {
-        page.family(name, "counter", help);
-        for series in table.methods() {
-            let value: u64 = series.cells.all().map(read).sum();
-            if value > 0 {
-                page.sample(name, method_label(series), value);
-            }
-        }
-    }
 }
 
 fn method_label(series: &MethodSeries) -> String {
     format!("{{grpc_method=\"{}\"}}", Value(&series.rpc))
 }
 
+/// Sizes of messages of methods: their name, what they say, and where they are.
+type MethodSizes = (&'static str, &'static str, fn(&MethodCells) -> &Sizes);
+
+const METHOD_SIZES: [MethodSizes; 2] = [
+    (
+        "grpc_server_call_rcvd_total_compressed_message_size_bytes",
+        "Bytes of request bodies as clients sent them.",
+        |cells| &cells.bytes_in,
+    ),
+    (
+        "grpc_server_call_sent_total_compressed_message_size_bytes",
+        "Bytes of response bodies as clients got them.",
+        |cells| &cells.bytes_out,
+    ),
+];
+
 /// A counter of methods: its name, what it says, and where it is.
 type MethodCounter = (&'static str, &'static str, fn(&MethodCells) -> u64);
 
-const METHOD_COUNTERS: [MethodCounter; 5] = [
-    (
-        "sidegate_rpc_request_bytes_total",
-        "Bytes of request bodies as clients sent them.",
-        |cells| cells.bytes_in.load(Ordering::Relaxed),
-    ),
-    (
-        "sidegate_rpc_response_bytes_total",
-        "Bytes of response bodies as clients got them.",
-        |cells| cells.bytes_out.load(Ordering::Relaxed),
-    ),
+const METHOD_COUNTERS: [MethodCounter; 2] = [
     (
         "sidegate_rpc_request_messages_total",
         "Messages sent to the application.",
@@ -151,11 +186,6 @@ const METHOD_COUNTERS: [MethodCounter; 5] = [
         "sidegate_rpc_response_messages_total",
         "Messages that came from the application.",
         |cells| cells.messages_out.load(Ordering::Relaxed),
-    ),
-    (
-        "sidegate_rpc_attempts_total",
-        "How often an endpoint of the application was asked.",
-        |cells| cells.attempts.load(Ordering::Relaxed),
     ),
 ];
 
@@ -287,21 +317,4 @@ fn sum_words<const N: usize>(
         *sums.entry(word).or_insert(0) += count;
     }
     sums.into_iter().collect()
-}
-
-/// A label's value, escaped.
-struct Value<'a>(&'a str);
-
-impl Display for Value<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            match character {
-                '\\' => f.write_str("\\\\")?,
-                '"' => f.write_str("\\\"")?,
-                '\n' => f.write_str("\\n")?,
-                _ => f.write_char(character)?,
-            }
-        }
-        Ok(())
-    }
 }

@@ -11,6 +11,8 @@
 pub mod counters;
 pub mod expose;
 pub mod histogram;
+pub mod merge;
+pub mod page;
 pub mod process;
 pub mod series;
 pub mod snapshot;
@@ -31,7 +33,7 @@ use crate::call::record::CallRecord;
 use crate::live::Live;
 use crate::schema::Schema;
 use counters::Counters;
-use expose::Page;
+use page::Page;
 use series::Sharded;
 use table::Table;
 use words::Words;
@@ -51,6 +53,9 @@ pub struct Metrics {
     figures: Mutex<Vec<Figure>>,
     /// When the process began to count, by the calendar.
     since: SystemTime,
+    clock: Clock,
+    /// What the application's address is called.
+    target: String,
 }
 
 /// Writes figures that somebody else keeps.
@@ -75,7 +80,7 @@ pub struct Shard {
 
 impl Metrics {
     /// Metrics that so many workers can write to without touching each other.
-    pub fn new(workers: usize, clock: Clock) -> Self {
+    pub fn new(workers: usize, clock: Clock, target: String) -> Self {
         let shards = workers.max(1);
         Self {
             counters: Counters::default(),
@@ -86,6 +91,8 @@ impl Metrics {
             adopting: Mutex::new(()),
             figures: Mutex::new(Vec::new()),
             since: (clock.wall)(),
+            clock,
+            target,
         }
     }
 
@@ -173,8 +180,17 @@ impl Shard {
 
         let method = table.method(schema, record.method);
         if let Some(cells) = method.cells.of(self.index) {
-            if let Some(histogram) = cells.ended(record.code.unwrap_or(Code::Unknown)) {
+            let code = record.code.unwrap_or(Code::Unknown);
+            if let Some(histogram) = cells.ended(code) {
                 histogram.observe(took);
+                if let Some(of) = record.trace.filter(|of| of.sampled) {
+                    histogram.remember(took, of.trace_id, (self.metrics.clock.wall)());
+                }
+            }
+            if let Some(asked) = record.upstream_started
+                && let Some(histogram) = cells.asked(code)
+            {
+                histogram.observe(ended.saturating_duration_since(asked));
             }
             if let (Some(asked), Some(answered)) =
                 (record.upstream_started, record.upstream_answered)
@@ -187,8 +203,8 @@ impl Shard {
                     counter.fetch_add(more, Ordering::Relaxed);
                 }
             };
-            add(&cells.bytes_in, record.bytes_in);
-            add(&cells.bytes_out, record.bytes_out);
+            cells.bytes_in.observe_bytes(record.bytes_in);
+            cells.bytes_out.observe_bytes(record.bytes_out);
             add(&cells.messages_in, record.messages_in);
             add(&cells.messages_out, record.messages_out);
             add(&cells.attempts, record.attempts.into());

@@ -5,7 +5,7 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::expose::Page;
+use super::page::Page;
 
 /// The kernel counts processor time for user space in hundredths of a second, whatever its own
 /// clock is.

@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
-use super::histogram::{Histogram, Summary};
+use super::histogram::{Histogram, Sizes, Summary};
 use crate::call::Code;
 
 /// One `T` per worker, made when the worker first needs it.
@@ -53,10 +53,12 @@ pub struct MethodCells {
     by_code: [OnceLock<Box<Histogram>>; 17],
     /// How long the application took to its first byte.
     pub upstream: Histogram,
+    /// How long asking the application took, by how calls ended.
+    asked: [OnceLock<Box<Histogram>>; 17],
     /// Request body bytes.
-    pub bytes_in: AtomicU64,
+    pub bytes_in: Sizes,
     /// Response body bytes.
-    pub bytes_out: AtomicU64,
+    pub bytes_out: Sizes,
     /// Messages towards the application.
     pub messages_in: AtomicU64,
     /// Messages from the application.
@@ -76,6 +78,21 @@ impl MethodCells {
     /// Adds the durations of the calls that ended with `code` to `summary`.
     pub fn add_ended_to(&self, code: Code, summary: &mut Summary) {
         let cell = self.by_code.get(usize::from(code.number()));
+        if let Some(histogram) = cell.and_then(OnceLock::get) {
+            histogram.add_to(summary);
+        }
+    }
+
+    /// How long asking the application took for calls that ended with `code`.
+    pub fn asked(&self, code: Code) -> Option<&Histogram> {
+        self.asked
+            .get(usize::from(code.number()))
+            .map(|cell| &**cell.get_or_init(Box::default))
+    }
+
+    /// Adds how long asking took for calls that ended with `code` to `summary`.
+    pub fn add_asked_to(&self, code: Code, summary: &mut Summary) {
+        let cell = self.asked.get(usize::from(code.number()));
         if let Some(histogram) = cell.and_then(OnceLock::get) {
             histogram.add_to(summary);
         }

@@ -4,8 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::page::Form;
 use super::{Metrics, expose};
-use crate::call::record::{CallRecord, Record, Sink};
+use crate::call::record::{CallRecord, Record, Sink, Trace};
 use crate::call::{Code, Fault, Peer};
 use crate::schema::{BindingId, Schema, tests};
 use crate::telemetry::clock::Clock;
@@ -34,7 +35,7 @@ fn metrics(workers: usize) -> Arc<Metrics> {
         monotonic: instant,
         wall: long_ago,
     };
-    Arc::new(Metrics::new(workers, clock))
+    Arc::new(Metrics::new(workers, clock, "app:50051".to_owned()))
 }
 
 fn record(http_method: &str) -> CallRecord {
@@ -67,9 +68,14 @@ fn call(schema: &Arc<Schema>, path: &str) -> (CallRecord, Duration) {
     (record, Duration::from_millis(3))
 }
 
+/// The page in the text format.
+fn page(metrics: &Metrics) -> String {
+    expose::page(metrics, Form::Text, 0).finish()
+}
+
 /// The samples of the page whose lines begin with `name`, without comments.
 fn samples(metrics: &Metrics, name: &str) -> Vec<String> {
-    expose::page(metrics, 0)
+    page(metrics)
         .lines()
         .filter(|line| line.starts_with(name))
         .map(String::from)
@@ -114,16 +120,24 @@ fn a_call_counts_by_rpc_and_by_template() {
             r#"{grpc_method="books.Shop/Get"} 0.003"#,
         ),
         (
-            "sidegate_rpc_response_bytes_total",
+            "grpc_server_call_sent_total_compressed_message_size_bytes_sum",
             r#"{grpc_method="books.Shop/Get"} 30"#,
+        ),
+        (
+            "grpc_server_call_started_total",
+            r#"{grpc_method="books.Shop/Get"} 3"#,
         ),
         (
             "sidegate_rpc_response_messages_total",
             r#"{grpc_method="books.Shop/Get"} 3"#,
         ),
         (
-            "sidegate_rpc_attempts_total",
-            r#"{grpc_method="books.Shop/Get"} 3"#,
+            "grpc_client_attempt_started_total",
+            r#"{grpc_method="books.Shop/Get",grpc_target="app:50051"} 3"#,
+        ),
+        (
+            "grpc_client_attempt_duration_seconds_sum",
+            r#"{grpc_method="books.Shop/Get",grpc_target="app:50051",grpc_status="OK"} 0.009"#,
         ),
         ("sidegate_calls_total", r#"{protocol="rest"} 3"#),
         ("sidegate_calls_in_flight", " 0"),
@@ -131,7 +145,7 @@ fn a_call_counts_by_rpc_and_by_template() {
         assert_eq!(samples(&metrics, sample), [format!("{sample}{expected}")]);
     }
     assert_eq!(
-        samples(&metrics, "sidegate_rpc_request_bytes_total"),
+        samples(&metrics, "sidegate_rpc_request_messages_total"),
         [""; 0]
     );
 }
@@ -143,7 +157,7 @@ fn what_clients_make_up_makes_no_series() {
     let metrics = metrics(1);
     metrics.adopt(&schema);
     let shard = metrics.shard();
-    let empty = expose::page(&metrics, 0).lines().count();
+    let empty = page(&metrics).lines().count();
     for number in 0..1000 {
         let mut record = record(["GET", "MADEUP1", "MADEUP2"][number % 3]);
         record.schema = Some(Arc::clone(&schema));
@@ -151,12 +165,15 @@ fn what_clients_make_up_makes_no_series() {
         record.fault(&Fault::invalid("NO_ROUTE", "no route"));
         shard.finished(&record, record.started);
     }
-    let page = expose::page(&metrics, 0);
+    let text = page(&metrics);
     // One rpc, two HTTP methods, one protocol, one reason.
-    assert_eq!(page.lines().count(), empty + 3 * (16 + 3) + 2);
-    assert!(page.contains("grpc_method=\"other\",grpc_status=\"INVALID_ARGUMENT\""));
-    assert!(page.contains("http_request_method=\"_OTHER\",http_route=\"other\""));
-    assert!(page.contains("sidegate_faults_total{reason=\"NO_ROUTE\"} 1000"));
+    assert_eq!(
+        text.lines().count(),
+        empty + 3 * (16 + 3) + 2 + 1 + 2 * (8 + 3)
+    );
+    assert!(text.contains("grpc_method=\"other\",grpc_status=\"INVALID_ARGUMENT\""));
+    assert!(text.contains("http_request_method=\"_OTHER\",http_route=\"other\""));
+    assert!(text.contains("sidegate_faults_total{reason=\"NO_ROUTE\"} 1000"));
 }
 
 #[test]
@@ -230,7 +247,7 @@ fn the_page_is_well_formed() {
     let metrics = metrics(1);
     metrics.adopt(&tests::schema(BOOKS));
     metrics.show(|page| page.single("connections_open", "gauge", "Open ones.", 3));
-    let page = expose::page(&metrics, 7);
+    let page = expose::page(&metrics, Form::Text, 7).finish();
     let mut families = std::collections::BTreeSet::new();
     for line in page.lines() {
         if let Some(family) = line.strip_prefix("# TYPE ") {
@@ -289,4 +306,34 @@ fn a_snapshot_adds_the_workers_up() {
     assert_eq!(seen.in_flight, 2);
     assert_eq!(seen.protocols, [("rest", 4)]);
     assert_eq!(seen.reasons, [("TEST", 2)]);
+}
+
+/// A page that Prometheus takes as OpenMetrics: counters without `_total` in their families, traces
+/// where one was sampled, and an end.
+#[test]
+fn openmetrics_has_exemplars_and_an_end() {
+    let schema = Arc::new(tests::schema(BOOKS));
+    let metrics = metrics(1);
+    metrics.adopt(&schema);
+    let shard = metrics.shard();
+    let (mut record, took) = call(&schema, "/books.Shop/Get");
+    record.trace = Some(Trace {
+        trace_id: 0xabc,
+        span_id: 1,
+        parent: 0,
+        upstream: 2,
+        sampled: true,
+    });
+    shard.finished(&record, record.started + took);
+    let page = expose::page(&metrics, Form::OpenMetrics, 0).finish();
+    assert!(page.ends_with("\n# EOF\n"));
+    let bucket = format!(
+        "le=\"0.005\"}} 1 # {{trace_id=\"{:032x}\"}} 0.003 0.000\n",
+        0xabc
+    );
+    assert!(page.contains(&bucket), "{page}");
+    assert!(page.contains("# TYPE sidegate_calls counter\nsidegate_calls_total{"));
+    assert!(!page.contains("_total counter"));
+    let text = self::page(&metrics);
+    assert!(!text.contains("# {") && !text.contains("# EOF"));
 }
