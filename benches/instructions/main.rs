@@ -154,31 +154,7 @@ fn main() -> Outcome<()> {
         scratch: &scratch,
         config: None,
     };
-    let mut gateway = Gateway::start(&start)?;
-
-    println!("| request | JSON bytes | instructions | allocations | ceiling |");
-    println!("|---|---|---|---|---|");
-    let mut over = Vec::new();
-    for scenario in scenarios()? {
-        if only
-            .as_ref()
-            .is_some_and(|only| !scenario.name.contains(only.as_str()))
-        {
-            continue;
-        }
-        if !measure(&scenario, &mut gateway)? {
-            over.push(scenario.name);
-        }
-    }
-    if !gateway.is_alive() {
-        return Err("the gateway ended".into());
-    }
-    drop(gateway);
-    let small = scenarios()?.into_iter().next().ok_or("no scenario")?;
-    let told = only.is_none_or(|only| small.name.contains(only.as_str()));
-    if told && !telling::compare(&small, &start)? {
-        over.push("telling everything");
-    }
+    let over = all(&start, only.as_deref())?;
     drop(backend.stdin.take());
     drop(backend.wait());
     if value_of("--keep").is_none() {
@@ -188,6 +164,32 @@ fn main() -> Outcome<()> {
         return Err(format!("over the ceiling: {}", over.join(", ")).into());
     }
     Ok(())
+}
+
+/// Measures what `only` names, or everything; what is over its ceiling.
+fn all(start: &Start<'_>, only: Option<&str>) -> Outcome<Vec<&'static str>> {
+    let mut gateway = Gateway::start(start)?;
+    println!("| request | JSON bytes | instructions | allocations | ceiling |");
+    println!("|---|---|---|---|---|");
+    let mut over = Vec::new();
+    let scenarios = scenarios()?;
+    let wanted = |scenario: &&Scenario| only.is_none_or(|only| scenario.name.contains(only));
+    for scenario in scenarios.iter().filter(wanted) {
+        if !measure(scenario, &mut gateway)? {
+            over.push(scenario.name);
+        }
+    }
+    if !gateway.is_alive() {
+        return Err("the gateway ended".into());
+    }
+    drop(gateway);
+    let small = scenarios.first().filter(wanted);
+    if let Some(small) = small
+        && !telling::compare(small, start)?
+    {
+        over.push("telling everything");
+    }
+    Ok(over)
 }
 
 /// Measures one scenario and prints its row; whether it is below the ceiling.

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 
 use super::callgrind::{Gateway, Start};
 use super::{Outcome, Scenario, cost};
