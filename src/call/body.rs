@@ -139,6 +139,17 @@ impl Body {
         }
     }
 
+    /// The trailers of a body that is all there and has nothing else.
+    pub fn bare_trailers(&self) -> Option<&HeaderMap> {
+        match &self.inner {
+            Inner::Whole {
+                data: None,
+                trailers,
+            } => trailers.as_deref(),
+            Inner::Whole { .. } | Inner::Offer(_) | Inner::Stream(_) => None,
+        }
+    }
+
     /// Takes the bytes of a body that is all there and has no trailers, leaving it empty; `None`
     /// when more has to be polled for.
     pub fn take_whole(&mut self) -> Option<Bytes> {

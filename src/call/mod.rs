@@ -86,6 +86,22 @@ pub struct Reply {
     pub body: Body,
 }
 
+impl Reply {
+    /// The trailers of an answer without any message, when that is known already.
+    pub fn early_trailers(&self) -> Option<&HeaderMap> {
+        self.trailers_only
+            .as_ref()
+            .or_else(|| self.body.bare_trailers())
+    }
+
+    /// Its code: how a call has ended of which nothing was answered.
+    pub fn early_code(&self) -> Option<Code> {
+        let number = metadata::lookup(self.early_trailers()?, "grpc-status")?;
+        let number = number.to_str().ok()?.trim().parse().ok()?;
+        Some(Code::from_number(number))
+    }
+}
+
 /// The connection a call came in on.
 #[derive(Clone, Debug)]
 pub struct Peer {

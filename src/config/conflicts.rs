@@ -79,6 +79,18 @@ fn upstreams(tree: &Tree, problems: &mut Vec<Problem>) {
         let message = format!("a second upstream, `{name}`, is not available in this version");
         problems.push(Problem::error(tree.place(&["upstreams", name]), message));
     }
+    for name in &names {
+        let (url, endpoints) = (["upstreams", name, "url"], ["upstreams", name, "endpoints"]);
+        let all = tree.items(&endpoints);
+        if let (Some(place), false) = (tree.value_place(&url), all.is_empty()) {
+            let message = format!("`upstreams.{name}` has both `url` and `endpoints`");
+            problems.push(
+                Problem::error(Some(place), message)
+                    .with_note(tree.place(&endpoints), "`endpoints` is set here")
+                    .with_help("keep one of them; `endpoints` may have a single entry"),
+            );
+        }
+    }
 }
 
 /// A default that is longer than what a client can ask for.

@@ -8,7 +8,6 @@ const PLANNED: &[&str] = &[
     "limits.stream_idle",
     "routes.*.auth",
     "routes.*.mirror",
-    "routes.*.retry",
     "routes.*.split",
     "routes.*.upstream",
     "upstreams.*.codecs",

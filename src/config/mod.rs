@@ -38,6 +38,7 @@ pub mod settings;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod upstreams;
 pub mod values;
 mod view;
 mod words;

@@ -7,10 +7,11 @@ use super::overlay::Input;
 use super::selected::Selected;
 use super::settings::{
     AccessLog, CorsSettings, LimitSettings, LogFormat, LogSettings, Parents, Reflection,
-    RouteSettings, Settings, TelemetrySettings, TraceSettings, UpstreamSettings,
+    RouteSettings, Settings, TelemetrySettings, TraceSettings,
 };
 use super::tree::{Source, Tree};
-use super::values::{FieldName, HeaderName, Period, PeriodOrOff, Selector, UpstreamUrl};
+use super::upstreams::connections;
+use super::values::{FieldName, HeaderName, PeriodOrOff, Selector};
 use super::{Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, machine, secured};
 use crate::export::{file, fluent};
 use crate::protocol::cors::{self, Origins};
@@ -20,16 +21,13 @@ use crate::schema::policy::{
 use crate::schema::problem::Problem;
 use crate::serve;
 use crate::telemetry::log::{Format, Options};
-use crate::upstream::{Params, Target};
+use crate::upstream::Params;
 
 /// `rest.headers.original` when nothing is said.
 const USUAL_ORIGINAL: &str = "x-original-";
 
 /// The directory of proto files when none is named.
 const DEFAULT_PROTO: &str = "proto";
-
-/// Where an application listens when nothing is said.
-const DEFAULT_PORT: u16 = 50051;
 
 /// Resolves everything. `None` and a problem when something cannot be.
 pub(super) fn resolve(
@@ -195,40 +193,12 @@ fn selected(settings: &Settings, tree: &Tree) -> Vec<Selected> {
         .collect()
 }
 
-/// The connections to the application: what is not given is as [`Params::new`] has it.
+/// The connections to the application.
 fn upstream(settings: &Settings) -> Params {
-    let given = settings.upstreams.values().next();
     let PeriodOrOff(wait) = settings.lifecycle.wait_for_app;
     Params {
         patience: wait.unwrap_or_default(),
-        ..connections(given)
-    }
-}
-
-fn connections(given: Option<&UpstreamSettings>) -> Params {
-    let target = match given.and_then(|given| given.url.as_ref()) {
-        Some(UpstreamUrl { target, .. }) => target.clone(),
-        None => Target::Tcp {
-            host: "127.0.0.1".to_owned(),
-            port: DEFAULT_PORT,
-        },
-    };
-    let base = Params::new(target);
-    let Some(given) = given else { return base };
-    let period = |given: Option<Period>, base| given.map_or(base, |period| period.0);
-    Params {
-        connect_timeout: period(given.connect_timeout, base.connect_timeout),
-        max_age: period(given.max_age, base.max_age),
-        max_connections: given
-            .max_connections
-            .map_or(base.max_connections, |most| most as usize),
-        max_waiting: given
-            .max_waiting
-            .map_or(base.max_waiting, |most| most as usize),
-        max_header_list: given.head.map_or(base.max_header_list, |size| {
-            u32::try_from(size.0).unwrap_or(u32::MAX)
-        }),
-        ..base
+        ..connections(settings.upstreams.values().next())
     }
 }
 
@@ -347,6 +317,7 @@ fn default_policy(settings: &Settings) -> Policy {
         limits: common.sizes_onto(Limits::default()),
         json: settings.json.onto(Policy::default().json),
         rest: Arc::new(settings.rest.common.onto(&rest)),
+        retry: None,
     }
 }
 
@@ -370,6 +341,10 @@ fn except(base: &Policy, route: &RouteSettings, bound: Vec<BoundHeader>) -> Poli
         limits: limits.sizes_onto(base.limits),
         json: route.json.onto(base.json),
         rest: Arc::new(rest),
+        retry: match &route.retry {
+            Some(given) => given.onto(base.retry.as_deref()).map(Arc::new),
+            None => base.retry.clone(),
+        },
     }
 }
 

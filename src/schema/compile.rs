@@ -167,7 +167,8 @@ pub fn compile(input: &Input) -> (Schema, Vec<Problem>) {
     let Methods {
         services, stated, ..
     } = methods;
-    let (methods, routing) = rules::route(input, &tables, stated, &mut problems);
+    let (mut methods, routing) = rules::route(input, &tables, stated, &mut problems);
+    super::routing::mark_repeatable(&mut methods, &routing.bindings);
     in_order_of_files(&mut problems, &files, &input.rules);
     let schema = Schema {
         digest: digest(input, &files),

@@ -195,6 +195,10 @@ impl Context<'_> {
                 Some(IdempotencyLevel::Idempotent) => Idempotency::Idempotent,
                 Some(IdempotencyLevel::IdempotencyUnknown) | None => Idempotency::Unknown,
             },
+            repeatable: matches!(
+                level,
+                Some(IdempotencyLevel::NoSideEffects | IdempotencyLevel::Idempotent)
+            ),
             deprecated: self.service_deprecated
                 || options.is_some_and(|options| options.deprecated()),
             policy: self.policies.of(&self.service, name),

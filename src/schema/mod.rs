@@ -120,6 +120,9 @@ pub struct Method {
     pub kind: StreamKind,
     /// Whether repeating a call is harmless.
     pub idempotency: Idempotency,
+    /// Whether a call may be sent twice: by its idempotency, or because every HTTP rule of it is a
+    /// GET, HEAD, PUT or DELETE.
+    pub repeatable: bool,
     /// Marked deprecated.
     pub deprecated: bool,
     /// What the configuration says about it.

@@ -20,6 +20,38 @@ pub struct Policy {
     pub json: JsonOptions,
     /// How the REST front behaves.
     pub rest: Arc<RestOptions>,
+    /// When a call that failed is sent again; `None` for never.
+    pub retry: Option<Arc<RetryPolicy>>,
+}
+
+/// When a call that the application answered with a failure is sent again (gRFC A6).
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetryPolicy {
+    /// How often a call is sent at most, the first time included.
+    pub attempts: u32,
+    /// The pause before the second attempt, give or take a fifth.
+    pub initial_backoff: Duration,
+    /// The longest pause.
+    pub max_backoff: Duration,
+    /// What a pause is multiplied by for the next one.
+    pub multiplier: f64,
+    /// The numbers of the gRPC codes that speak for another attempt.
+    pub codes: Vec<u8>,
+    /// Whether calls are sent again that are not known to be harmless to repeat.
+    pub all_methods: bool,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            initial_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(1),
+            multiplier: 2.0,
+            codes: vec![14],
+            all_methods: false,
+        }
+    }
 }
 
 /// Deadlines of a call (M4).
@@ -328,6 +360,7 @@ impl Default for Policy {
             limits: Limits::default(),
             json: JsonOptions::default(),
             rest: Arc::new(RestOptions::default()),
+            retry: None,
         }
     }
 }

@@ -150,3 +150,19 @@ impl Clash {
         problem.with_help(help)
     }
 }
+
+/// Marks the methods whose every rule is of a verb that HTTP lets anybody repeat (RFC 9110, 9.2.2).
+pub(super) fn mark_repeatable(methods: &mut [Method], bindings: &[Binding]) {
+    // By method: no rule seen, only repeatable ones, or another one too.
+    let mut verbs: Vec<Option<bool>> = vec![None; methods.len()];
+    for binding in bindings {
+        let verb = &*binding.http_method;
+        let repeats = matches!(verb, "GET" | "HEAD" | "PUT" | "DELETE");
+        if let Some(all) = verbs.get_mut(binding.method.0 as usize) {
+            *all = Some(all.unwrap_or(true) && repeats);
+        }
+    }
+    for (method, verbs) in methods.iter_mut().zip(verbs) {
+        method.repeatable |= verbs.unwrap_or(false);
+    }
+}

@@ -4,6 +4,7 @@ use h2::client::ResponseFuture;
 use tokio::time::Instant;
 
 use super::http2;
+use super::load::Outcome;
 use super::pool::{Lease, Pool};
 use crate::call::{Fault, Record, Retry};
 
@@ -19,31 +20,53 @@ pub(super) enum Unanswered {
 
 /// How an attempt failed.
 pub(super) enum Failed {
+    /// There was no place for it on any connection.
+    Unplaced(Fault),
     /// The connection was gone before anything was sent on it.
     Unsent(Fault),
     Sent(Fault),
 }
 
 /// What was tried so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Attempts {
     retried: bool,
     unsent: u32,
+    /// Endpoints that may still be asked for a place.
+    elsewhere: usize,
 }
 
 impl Attempts {
-    /// Whether to try again; if not, why the call has failed.
+    /// Nothing yet, at one of so many endpoints.
+    pub(super) fn among(endpoints: usize) -> Self {
+        const ELSEWHERE: usize = 2;
+        Self {
+            retried: false,
+            unsent: 0,
+            elsewhere: endpoints.saturating_sub(1).min(ELSEWHERE),
+        }
+    }
+
+    /// What the failure says about the endpoint, when the call is to be tried again; if not, why
+    /// it has failed.
     pub(super) fn again(
         &mut self,
         failed: Failed,
         rewind: impl FnOnce() -> bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<Outcome, Fault> {
         const UNSENT_ATTEMPTS: u32 = 3;
         match failed {
+            Failed::Unplaced(fault) => {
+                if self.elsewhere == 0 {
+                    return Err(fault);
+                }
+                self.elsewhere -= 1;
+                Ok(Outcome::of_fault(&fault))
+            }
             Failed::Unsent(fault) => {
                 self.unsent += 1;
                 if self.unsent < UNSENT_ATTEMPTS {
-                    return Ok(());
+                    return Ok(Outcome::Neutral);
                 }
                 Err(fault)
             }
@@ -53,7 +76,7 @@ impl Attempts {
                     return Err(fault);
                 }
                 self.retried = true;
-                Ok(())
+                Ok(Outcome::Neutral)
             }
         }
     }

@@ -17,17 +17,21 @@
 
 mod answer;
 mod attempts;
+mod balance;
 mod connect;
 mod connection;
 mod drained;
+mod endpoint;
 mod fault;
 mod http2;
 mod incoming;
 mod keep_alive;
+mod load;
 mod outgoing;
 pub mod plain;
 mod pool;
 mod request;
+mod retry;
 mod state;
 mod streams;
 mod target;
@@ -39,10 +43,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::uri::Authority;
 use tokio::sync::watch;
 
+pub use endpoint::{Ejection, Endpoint, Endpoints};
 #[doc(hidden)]
 pub use http2::feed as feed_http2;
+pub use load::Outliers;
 pub use state::{Seen, SeenConnection, States};
 pub use target::Target;
 
@@ -54,8 +61,16 @@ use crate::schema::StreamKind;
 /// What the connections to the application are made with.
 #[derive(Clone, Debug)]
 pub struct Params {
-    /// Where the application listens.
+    /// Where the application listens, as the configuration names it.
     pub target: Target,
+    /// Where it is really found; discovery may replace these at any time.
+    pub endpoints: Arc<Endpoints>,
+    /// The `:authority` of calls that bring none; `None` takes that of the endpoint.
+    pub authority: Option<Authority>,
+    /// When an endpoint is left out.
+    pub outliers: Outliers,
+    /// For how long.
+    pub ejection: Ejection,
     /// How long connecting may take, and how long a call waits for a place on a connection.
     pub connect_timeout: Duration,
     /// How long sent bytes may stay without an answer of the far side's kernel.
@@ -97,7 +112,14 @@ impl Params {
     /// The safe defaults.
     pub fn new(target: Target) -> Self {
         Self {
+            endpoints: Arc::new(Endpoints::new([target.clone()])),
             target,
+            authority: None,
+            outliers: Outliers::default(),
+            ejection: Ejection {
+                first: Duration::from_secs(1),
+                longest: Duration::from_secs(30),
+            },
             connect_timeout: Duration::from_secs(5),
             user_timeout: Duration::from_secs(10),
             ping_after: Duration::from_secs(10),
@@ -122,28 +144,28 @@ impl Params {
 /// One worker's connections to the application, as a service; clones share them.
 #[derive(Clone)]
 pub struct Upstreams {
-    pool: Rc<pool::Pool>,
+    balance: Rc<balance::Balance>,
 }
 
 impl Upstreams {
     /// No connection yet; the first call makes one.
     pub fn new(params: Params) -> Self {
         Self {
-            pool: pool::Pool::new(params),
+            balance: balance::Balance::new(params),
         }
     }
 
     /// Counts connections that were made: a change says that the application may have been
     /// started anew.
     pub fn connected(&self) -> watch::Receiver<u64> {
-        self.pool.made()
+        self.balance.made()
     }
 
     /// Keeps a connection even when nobody calls, and says that the application is
     /// reached while there is one. It stops when the task is dropped.
     pub fn keep_connected(&self, ready: Ready) -> Task<()> {
-        let pool = Rc::clone(&self.pool);
-        task::spawn_local("watch the app", pool::keep_connected(pool, ready))
+        let balance = Rc::clone(&self.balance);
+        task::spawn_local("watch the app", balance::keep_connected(balance, ready))
     }
 }
 
@@ -157,10 +179,14 @@ impl tower::Service<Call> for Upstreams {
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        let pool = Rc::clone(&self.pool);
+        let balance = Rc::clone(&self.balance);
         match call.kind() {
-            StreamKind::Unary | StreamKind::ServerStream => Box::pin(unary::exchange(pool, call)),
-            StreamKind::ClientStream | StreamKind::Bidi => Box::pin(streams::exchange(pool, call)),
+            StreamKind::Unary | StreamKind::ServerStream => {
+                Box::pin(unary::exchange(balance, call))
+            }
+            StreamKind::ClientStream | StreamKind::Bidi => {
+                Box::pin(streams::exchange(balance, call))
+            }
         }
     }
 }
@@ -168,7 +194,7 @@ impl tower::Service<Call> for Upstreams {
 impl fmt::Debug for Upstreams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstreams")
-            .field("target", &self.pool.params.target)
+            .field("target", &self.balance.params.target)
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,4 @@
-//! The connections of one worker to the application: which one a call takes, and when another is
-//! made.
+//! The connections of one worker to one endpoint: which one a call takes, and when another is made.
 //!
 //! Calls that may last long have connections of their own, and so have those that stream to the
 //! application: many streams must never leave a unary call without a place. Connecting is shared:
@@ -17,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::attempts::Unanswered;
 use super::connection::{Connection, Living};
+use super::endpoint::Endpoint;
 use super::state::PoolState;
 use super::{Params, connect, fault};
 use crate::call::Fault;
@@ -45,14 +45,16 @@ impl Lane {
     }
 }
 
-/// The connections of one worker.
+/// The connections of one worker to one endpoint.
 pub(super) struct Pool {
     /// For tasks of the pool, which must not keep it.
     myself: Weak<Self>,
     pub(super) params: Params,
     pub(super) authority: Authority,
-    /// What the log calls the application.
+    /// What the log calls the endpoint.
     pub(super) name: Arc<str>,
+    /// Calls that have a place.
+    in_flight: Cell<usize>,
     unary: Group,
     answers: Group,
     streams: Group,
@@ -91,22 +93,30 @@ struct Failure {
 /// A place for one stream on a connection.
 pub(super) struct Lease {
     pub(super) connection: Rc<Connection>,
-    pool: Weak<Pool>,
+    /// Kept, because an endpoint may be gone from the list before its last call is.
+    pool: Rc<Pool>,
     lane: Lane,
 }
 
 impl Pool {
-    pub(super) fn new(params: Params) -> Rc<Self> {
+    /// None yet. `made` counts those that are made, of all endpoints.
+    pub(super) fn new(params: &Params, endpoint: &Endpoint, made: watch::Sender<u64>) -> Rc<Self> {
+        let target = endpoint.target().clone();
+        let given = params.authority.clone();
         Rc::new_cyclic(|myself| Self {
             myself: Weak::clone(myself),
-            authority: params.target.authority(),
-            name: params.target.to_string().into(),
             state: params.states.pool(),
-            params,
+            authority: given.unwrap_or_else(|| target.authority()),
+            name: Arc::clone(endpoint.name()),
+            params: Params {
+                target,
+                ..params.clone()
+            },
+            in_flight: Cell::new(0),
             unary: Group::default(),
             answers: Group::default(),
             streams: Group::default(),
-            made: watch::Sender::new(0),
+            made,
             lost: Notify::new(),
             living: Living::none(),
             tasks: TaskSet::new(),
@@ -115,9 +125,9 @@ impl Pool {
         })
     }
 
-    /// Counts connections that were made.
-    pub(super) fn made(&self) -> watch::Receiver<u64> {
-        self.made.subscribe()
+    /// How many calls have a place now.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.get()
     }
 
     /// Whether there is a connection that takes calls.
@@ -196,10 +206,12 @@ impl Pool {
         if chosen.active() >= enough && count < self.params.max_connections {
             self.grow(lane);
         }
+        let pool = self.myself.upgrade()?;
         chosen.begin();
+        self.in_flight.set(self.in_flight.get() + 1);
         Some(Lease {
             connection: chosen,
-            pool: Weak::clone(&self.myself),
+            pool,
             lane,
         })
     }
@@ -363,20 +375,18 @@ impl Group {
 impl Lease {
     /// The stream was reset by us.
     pub(super) fn count_reset(&self) {
-        if let Some(pool) = self.pool.upgrade() {
-            self.connection.count_reset(&pool.params);
-        }
+        self.connection.count_reset(&self.pool.params);
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         self.connection.end();
-        if let Some(pool) = self.pool.upgrade() {
-            let group = pool.group(self.lane);
-            if group.waiting.get() > 0 {
-                group.changed.notify_one();
-            }
+        let in_flight = &self.pool.in_flight;
+        in_flight.set(in_flight.get().saturating_sub(1));
+        let group = self.pool.group(self.lane);
+        if group.waiting.get() > 0 {
+            group.changed.notify_one();
         }
     }
 }

@@ -46,6 +46,12 @@ impl Head {
         Ok(request)
     }
 
+    /// Says how often the call was sent before (gRFC A6).
+    pub(super) fn count_attempts(&mut self, before: u32) {
+        let name = HeaderName::from_static("grpc-previous-rpc-attempts");
+        self.metadata.insert(name, before.into());
+    }
+
     /// `grpc-timeout`: what is left of the caller's time now.
     pub(super) fn timeout(&self) -> Result<Option<String>, Fault> {
         let now = Instant::now().into_std();

@@ -12,8 +12,10 @@ use http::Response;
 use tokio::time::Instant;
 
 use super::attempts::{Attempts, Failed, Unanswered, note_start};
+use super::balance::Balance;
 use super::connection::Speaker;
 use super::incoming::Running;
+use super::load::Outcome;
 use super::outgoing::{self, Outgoing};
 use super::pool::{Lane, Lease, Pool};
 use super::request::{self, Head};
@@ -32,19 +34,27 @@ struct Sending {
 
 /// Sends a call, once more if the application surely never saw it (E6), and waits for the head
 /// of the answer.
-pub(super) async fn exchange(pool: Rc<Pool>, call: Call) -> Result<Reply, Fault> {
+pub(super) async fn exchange(balance: Rc<Balance>, call: Call) -> Result<Reply, Fault> {
     request::ensure_time(call.deadline)?;
     let sending = Sending::new(call);
-    let mut attempts = Attempts::default();
+    let mut attempts = Attempts::among(balance.count());
+    let mut tried = None;
     loop {
-        let lease = pool.acquire(Lane::Streams).await?;
-        note_start(&sending.record, &pool);
-        match attempt(&pool, lease, &sending).await {
-            Ok((response, running)) => {
-                return answer::of_stream(response, running, sending.stall).await;
-            }
-            Err(failed) => attempts.again(failed, || sending.outgoing.rewind())?,
-        }
+        let member = balance.pick(tried.as_ref())?;
+        let flight = balance.begin(&member, sending.head.deadline);
+        let answer = match attempt(&member.pool, &sending).await {
+            Ok((response, running)) => answer::of_stream(response, running, sending.stall).await,
+            Err(failed) => match attempts.again(failed, || sending.outgoing.rewind()) {
+                Ok(outcome) => {
+                    flight.end(|| outcome);
+                    tried = Some(member);
+                    continue;
+                }
+                Err(fault) => Err(fault),
+            },
+        };
+        flight.end(|| Outcome::of_stream(&answer));
+        return answer;
     }
 }
 
@@ -66,9 +76,13 @@ impl Sending {
 
 async fn attempt(
     pool: &Rc<Pool>,
-    lease: Lease,
     sending: &Sending,
 ) -> Result<(Response<RecvStream>, Running), Failed> {
+    let lease = pool
+        .acquire(Lane::Streams)
+        .await
+        .map_err(Failed::Unplaced)?;
+    note_start(&sending.record, pool);
     let outgoing = &sending.outgoing;
     let deadline = sending.head.deadline;
     let request = sending.head.request(&pool.authority);

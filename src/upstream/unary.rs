@@ -13,10 +13,13 @@ use http_body::{Body as _, Frame};
 use tokio::time::Instant;
 
 use super::attempts::{Attempts, Failed, Unanswered, note_start};
+use super::balance::Balance;
 use super::connection::Speaker;
 use super::http2::{self, Answer, Asked, Failure, Next, Pieces, Unsent};
+use super::load::Outcome;
 use super::pool::{Lane, Lease, Pool};
 use super::request::{self, Head};
+use super::retry::Retries;
 use super::{answer, fault};
 use crate::call::{Body, Call, Code, Deadline, Fault, Record, Reply};
 use crate::schema::StreamKind;
@@ -41,17 +44,18 @@ pub(super) struct Rest {
     over: bool,
 }
 
-/// Sends a call, once more if the application surely never saw it (E6), and waits for the
-/// answer, or for as much of it as comes at once.
-pub(super) async fn exchange(pool: Rc<Pool>, mut call: Call) -> Result<Reply, Fault> {
+/// Sends a call, once more if the application surely never saw it (E6) or as its policy has it,
+/// and waits for the answer, or for as much of it as comes at once.
+pub(super) async fn exchange(balance: Rc<Balance>, mut call: Call) -> Result<Reply, Fault> {
     request::ensure_time(call.deadline)?;
+    let mut retries = Retries::of(&call, &balance.budget);
     let streamed = call.kind() == StreamKind::ServerStream;
     // What comes in pieces is gathered, so that a request that breaks off is never begun.
     let body = match call.body.take_whole() {
         Some(whole) => Pieces::from_elem(whole, 1),
         None => gather(call.body).await?,
     };
-    let sending = Sending {
+    let mut sending = Sending {
         lane: if streamed { Lane::Answers } else { Lane::Unary },
         stall: streamed.then_some(call.policy.timeouts.response_stall),
         head: Head {
@@ -63,15 +67,31 @@ pub(super) async fn exchange(pool: Rc<Pool>, mut call: Call) -> Result<Reply, Fa
         body,
         record: call.record,
     };
-    let mut attempts = Attempts::default();
+    let mut attempts = Attempts::among(balance.count());
+    let mut tried = None;
     loop {
-        let lease = pool.acquire(sending.lane).await?;
-        note_start(&sending.record, &pool);
-        match attempt(&pool, lease, &sending).await {
-            Ok((answer, rest)) => return answer::of_unary(answer, rest).await,
+        let member = balance.pick(tried.as_ref())?;
+        let flight = balance.begin(&member, sending.head.deadline);
+        let answer = match attempt(&member.pool, &sending).await {
+            Ok((answer, rest)) => answer::of_unary(answer, rest).await,
             // All of the request is kept.
-            Err(failed) => attempts.again(failed, || true)?,
-        }
+            Err(failed) => match attempts.again(failed, || true) {
+                Ok(outcome) => {
+                    flight.end(|| outcome);
+                    tried = Some(member);
+                    continue;
+                }
+                Err(fault) => Err(fault),
+            },
+        };
+        flight.end(|| Outcome::of(&answer));
+        let Some(pause) = retries.again(&answer, || balance.random()) else {
+            return answer;
+        };
+        drop(answer);
+        tokio::time::sleep(pause).await;
+        sending.head.count_attempts(retries.before());
+        tried = Some(member);
     }
 }
 
@@ -84,11 +104,9 @@ async fn gather(mut body: Body) -> Result<Pieces, Fault> {
     Ok(pieces)
 }
 
-async fn attempt(
-    pool: &Rc<Pool>,
-    lease: Lease,
-    sending: &Sending,
-) -> Result<(Answer, Rest), Failed> {
+async fn attempt(pool: &Rc<Pool>, sending: &Sending) -> Result<(Answer, Rest), Failed> {
+    let lease = pool.acquire(sending.lane).await.map_err(Failed::Unplaced)?;
+    note_start(&sending.record, pool);
     let deadline = sending.head.deadline;
     let timeout = sending.head.timeout().map_err(Failed::Sent)?;
     let request = http2::Request {

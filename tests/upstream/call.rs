@@ -162,6 +162,7 @@ fn schema() -> Schema {
         output: MessageId(0),
         kind,
         idempotency: Idempotency::Unknown,
+        repeatable: name == "Unary",
         deprecated: false,
         policy: Arc::default(),
     };

@@ -8,8 +8,10 @@
 )]
 
 mod app;
+mod balance;
 mod basics;
 mod call;
 mod failures;
+mod retries;
 mod sharing;
 mod timing;

@@ -12,6 +12,7 @@ mod json;
 mod lifecycle;
 mod limits;
 mod rest;
+mod retry;
 mod routes;
 mod schema;
 mod telemetry;
@@ -35,13 +36,14 @@ pub use rest::{
     RestSettings, RouteRestSettings, RulesMode, SseId, StreamShape, TrailingSlash, Unescape,
     UnknownQuery, UpdateMask,
 };
+pub use retry::{RetryCode, RetryMethods, RetrySettings};
 pub use routes::RouteSettings;
 pub use schema::{Reflection, SchemaSettings, UnknownMethods};
 pub use telemetry::{
     AccessLog, B3, LogFormat, LogLevel, LogSettings, Parents, TelemetrySettings, TraceSettings,
 };
 pub use tls::{CertificateSettings, ClientAuth, TlsSettings, TlsVersion};
-pub use upstreams::UpstreamSettings;
+pub use upstreams::{OutlierSettings, UpstreamSettings};
 
 /// The configuration of Sidegate.
 ///

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::json::JsonSettings;
 use super::limits::RouteLimitSettings;
 use super::rest::RouteRestSettings;
+use super::retry::RetrySettings;
 use crate::config::values::{CookieName, CookieValue, FieldName, HeaderName, PeriodOrOff};
 
 /// What is different for the methods of one selector. What is not given is as for everybody.
@@ -49,6 +50,9 @@ pub struct RouteSettings {
     /// `session: session_id; Path=/; HttpOnly; Secure`. A value that no cookie can hold is left out.
     #[schemars(extend("propertyNames" = {"format": "sidegate-cookie"}))]
     pub response_cookies: BTreeMap<CookieName, CookieValue>,
+
+    /// When a call that failed is sent again.
+    pub retry: Option<RetrySettings>,
 
     /// The JSON form, as `json` has it.
     pub json: JsonSettings,

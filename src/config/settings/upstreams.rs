@@ -14,6 +14,17 @@ pub struct UpstreamSettings {
     /// Default: `http://127.0.0.1:50051`.
     pub url: Option<UpstreamUrl>,
 
+    /// All places where the application listens, instead of `url`: calls go to the one of two
+    /// that answers sooner, drawn by chance, and one that fails is left out for a while.
+    ///
+    /// `http://host:port` or `unix:/path/of.sock`.
+    ///
+    /// Default: `url` alone.
+    pub endpoints: Vec<UpstreamUrl>,
+
+    /// When an endpoint is left out.
+    pub outliers: OutlierSettings,
+
     /// How long a connection may take to come about, and how long a call waits for a place on
     /// one.
     ///
@@ -41,4 +52,46 @@ pub struct UpstreamSettings {
     ///
     /// Default: `128KiB`.
     pub head: Option<Size>,
+}
+
+/// When one endpoint of several is left out. The last one never is.
+///
+/// A failure is an answer of UNAVAILABLE, RESOURCE_EXHAUSTED, INTERNAL or DATA_LOSS, what is no
+/// gRPC, a broken connection, and silence until the caller's deadline. One that cannot be reached
+/// is left out at once. It comes back with one call at a time, until one succeeds.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub struct OutlierSettings {
+    /// So many failures in a row.
+    ///
+    /// Default: `5`.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub consecutive: Option<u32>,
+
+    /// So many of a hundred calls.
+    ///
+    /// Default: `50`.
+    #[schemars(range(min = 1, max = 100))]
+    pub percent: Option<u32>,
+
+    /// The fewest calls of `window` of which `percent` says something.
+    ///
+    /// Default: `20`.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub minimum: Option<u32>,
+
+    /// What `percent` is taken over.
+    ///
+    /// Default: `10s`.
+    pub window: Option<Period>,
+
+    /// For how long it is left out the first time; it doubles with each further one.
+    ///
+    /// Default: `1s`.
+    pub pause: Option<Period>,
+
+    /// For how long it is left out at most.
+    ///
+    /// Default: `30s`.
+    pub longest_pause: Option<Period>,
 }
