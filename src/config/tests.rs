@@ -412,3 +412,39 @@ fn selectors_that_select_nothing_are_told_when_the_schema_is_known() {
         ]
     );
 }
+
+#[test]
+fn retries_are_laid_on_each_other_and_off_where_nothing_is_said() {
+    let policies = sound_file(
+        "routes:
+           a.*: {retry: {attempts: 5, codes: [aborted]}}
+           a.B: {retry: {initial_backoff: 1ms}}
+           a.B.Never: {retry: {attempts: 1}}
+           a.C: {timeout: 1s}",
+    )
+    .policies;
+    assert!(policies.default.retry.is_none());
+    let of = |service: &str, method: &str| policies.of(service, method).retry.clone();
+    let retry = of("a.B", "Method").unwrap();
+    assert_eq!((retry.attempts, &*retry.codes), (5, &[10][..]));
+    assert_eq!(retry.initial_backoff, Duration::from_millis(1));
+    assert_eq!(retry.max_backoff, Duration::from_secs(1));
+    assert!(of("a.B", "Never").is_none());
+    assert_eq!(of("a.C", "Method").unwrap().attempts, 5);
+    assert!(of("b.C", "Method").is_none());
+}
+
+#[test]
+fn endpoints_stand_in_the_place_of_one_url() {
+    let upstream = sound_file(
+        "upstreams: {app: {endpoints: ['http://a:1', 'unix:/b'], outliers: {percent: 10, pause: 2s}}}",
+    )
+    .upstream;
+    let all = upstream.endpoints.load();
+    let names: Vec<&str> = all.iter().map(|one| &**one.name()).collect();
+    assert_eq!(names, ["a:1", "unix:/b"]);
+    assert!((upstream.outliers.ratio - 0.1).abs() < 1e-9);
+    assert_eq!(upstream.ejection.first, Duration::from_secs(2));
+    let alone = sound_file("upstreams: {app: {url: 'http://a:1'}}").upstream;
+    assert_eq!(&**alone.endpoints.load()[0].name(), "a:1");
+}

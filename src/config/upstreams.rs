@@ -13,7 +13,7 @@ const DEFAULT_PORT: u16 = 50051;
 pub(super) fn connections(given: Option<&UpstreamSettings>) -> Params {
     let endpoints = given.map_or(&[][..], |given| &given.endpoints);
     let named = given.and_then(|given| given.url.as_ref());
-    let target = match named.or(endpoints.first()) {
+    let target = match named.or_else(|| endpoints.first()) {
         Some(UpstreamUrl { target, .. }) => target.clone(),
         None => Target::Tcp {
             host: "127.0.0.1".to_owned(),

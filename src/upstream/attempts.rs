@@ -1,8 +1,11 @@
 //! Sending a call again, unseen, when the application surely never saw it (E6).
 
+use std::time::Duration;
+
 use h2::client::ResponseFuture;
 use tokio::time::Instant;
 
+use super::Params;
 use super::http2;
 use super::load::Outcome;
 use super::pool::{Lease, Pool};
@@ -44,6 +47,15 @@ impl Attempts {
             retried: false,
             unsent: 0,
             elsewhere: endpoints.saturating_sub(1).min(ELSEWHERE),
+        }
+    }
+
+    /// How long to wait for an application that is not there: not while there is another endpoint.
+    pub(super) fn patience(&self, params: &Params) -> Duration {
+        if self.elsewhere > 0 {
+            Duration::ZERO
+        } else {
+            params.patience
         }
     }
 

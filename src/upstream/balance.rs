@@ -78,21 +78,13 @@ impl Balance {
             [] => Err(fault::unreachable("there is no endpoint")),
             [only] => Ok(Rc::clone(only)),
             _ => {
-                let first = self.draw(&members, tried.map(Rc::as_ptr), None);
-                let second = self.draw(&members, tried.map(Rc::as_ptr), Some(first));
-                // Whoever was out is tried as soon as he may be, or he would never come back.
-                for one in [first, second] {
-                    if one.endpoint.is_on_probation() && one.is_available() {
-                        return Ok(Rc::clone(one));
-                    }
-                }
-                let now = Instant::now();
-                let cost = |member: &Member| member.load.cost(member.pool.in_flight(), now);
-                Ok(Rc::clone(if cost(second) < cost(first) {
-                    second
-                } else {
-                    first
-                }))
+                let tried = tried.map(Rc::as_ptr);
+                let first = self.draw(&members, tried, None);
+                let second = self.draw(&members, tried, first);
+                let chosen = first.zip(second).map(|(a, b)| cheaper(a, b)).or(first);
+                chosen
+                    .cloned()
+                    .ok_or_else(|| fault::unreachable("there is no endpoint"))
             }
         }
     }
@@ -153,7 +145,7 @@ impl Balance {
         members: &'m [Rc<Member>],
         tried: Option<*const Member>,
         other: Option<&Rc<Member>>,
-    ) -> &'m Rc<Member> {
+    ) -> Option<&'m Rc<Member>> {
         const TRIES: usize = 4;
         let fits = |member: &&Rc<Member>| {
             let seen = tried.is_some_and(|tried| std::ptr::eq(tried, Rc::as_ptr(member)));
@@ -163,7 +155,7 @@ impl Balance {
         for _ in 0..TRIES {
             let at = self.random_below(members.len());
             if let Some(member) = members.get(at).filter(fits) {
-                return member;
+                return Some(member);
             }
         }
         // Nearly all are out: look at each, from a place by chance.
@@ -175,7 +167,6 @@ impl Balance {
             .or_else(|| all().find(|member| member.is_available()))
             .or_else(|| all().find(|member| !member.endpoint.is_out()))
             .or_else(|| all().next())
-            .unwrap_or(&members[0])
     }
 
     /// xorshift64 (Marsaglia, 2003): chance enough to spread calls.
@@ -213,6 +204,19 @@ impl Balance {
             !Arc::ptr_eq(&other.endpoint, &member.endpoint) && !other.endpoint.is_out()
         })
     }
+}
+
+/// Which of two a call goes to.
+fn cheaper<'m>(a: &'m Rc<Member>, b: &'m Rc<Member>) -> &'m Rc<Member> {
+    // Whoever was out is tried as soon as he may be, or he would never come back.
+    for one in [a, b] {
+        if one.endpoint.is_on_probation() && one.is_available() {
+            return one;
+        }
+    }
+    let now = Instant::now();
+    let cost = |member: &Member| member.load.cost(member.pool.in_flight(), now);
+    if cost(b) < cost(a) { b } else { a }
 }
 
 impl Member {

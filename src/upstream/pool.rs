@@ -137,11 +137,12 @@ impl Pool {
             .any(|group| group.connections.borrow().iter().any(|one| one.is_open()))
     }
 
-    /// A place on a connection; made if there is none, waited for if all are full.
-    pub(super) async fn acquire(&self, lane: Lane) -> Result<Lease, Fault> {
+    /// A place on a connection; made if there is none, waited for if all are full. `patience` is
+    /// for an application that is not there.
+    pub(super) async fn acquire(&self, lane: Lane, patience: Duration) -> Result<Lease, Fault> {
         let group = self.group(lane);
         let began = Instant::now();
-        let patient_until = began + self.params.patience;
+        let patient_until = began + patience;
         let give_up = patient_until.max(began + self.params.connect_timeout);
         let mut failures_before = group.failure.borrow().count;
         loop {
@@ -329,7 +330,8 @@ pub(super) async fn keep_connected(pool: Rc<Pool>, ready: Ready) {
     let mut held = None;
     loop {
         let lost = pool.lost.notified();
-        let connected = pool.is_connected() || pool.acquire(Lane::Unary).await.is_ok();
+        let connected =
+            pool.is_connected() || pool.acquire(Lane::Unary, Duration::ZERO).await.is_ok();
         if !connected {
             held = None;
             tokio::time::sleep(pool.params.backoff_max).await;

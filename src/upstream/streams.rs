@@ -41,8 +41,9 @@ pub(super) async fn exchange(balance: Rc<Balance>, call: Call) -> Result<Reply, 
     let mut tried = None;
     loop {
         let member = balance.pick(tried.as_ref())?;
+        let patience = attempts.patience(&balance.params);
         let flight = balance.begin(&member, sending.head.deadline);
-        let answer = match attempt(&member.pool, &sending).await {
+        let answer = match attempt(&member.pool, &sending, patience).await {
             Ok((response, running)) => answer::of_stream(response, running, sending.stall).await,
             Err(failed) => match attempts.again(failed, || sending.outgoing.rewind()) {
                 Ok(outcome) => {
@@ -77,9 +78,10 @@ impl Sending {
 async fn attempt(
     pool: &Rc<Pool>,
     sending: &Sending,
+    patience: Duration,
 ) -> Result<(Response<RecvStream>, Running), Failed> {
     let lease = pool
-        .acquire(Lane::Streams)
+        .acquire(Lane::Streams, patience)
         .await
         .map_err(Failed::Unplaced)?;
     note_start(&sending.record, pool);

@@ -71,8 +71,9 @@ pub(super) async fn exchange(balance: Rc<Balance>, mut call: Call) -> Result<Rep
     let mut tried = None;
     loop {
         let member = balance.pick(tried.as_ref())?;
+        let patience = attempts.patience(&balance.params);
         let flight = balance.begin(&member, sending.head.deadline);
-        let answer = match attempt(&member.pool, &sending).await {
+        let answer = match attempt(&member.pool, &sending, patience).await {
             Ok((answer, rest)) => answer::of_unary(answer, rest).await,
             // All of the request is kept.
             Err(failed) => match attempts.again(failed, || true) {
@@ -104,8 +105,15 @@ async fn gather(mut body: Body) -> Result<Pieces, Fault> {
     Ok(pieces)
 }
 
-async fn attempt(pool: &Rc<Pool>, sending: &Sending) -> Result<(Answer, Rest), Failed> {
-    let lease = pool.acquire(sending.lane).await.map_err(Failed::Unplaced)?;
+async fn attempt(
+    pool: &Rc<Pool>,
+    sending: &Sending,
+    patience: Duration,
+) -> Result<(Answer, Rest), Failed> {
+    let lease = pool
+        .acquire(sending.lane, patience)
+        .await
+        .map_err(Failed::Unplaced)?;
     note_start(&sending.record, pool);
     let deadline = sending.head.deadline;
     let timeout = sending.head.timeout().map_err(Failed::Sent)?;

@@ -27,7 +27,7 @@ async fn app(codes: &'static [u32], extra: &'static [(&str, &str)]) -> (App, See
             let before = before.map(|value| value.to_str().unwrap().to_owned());
             let at = seen.borrow().len();
             seen.borrow_mut().push((before, body.clone()));
-            let code = codes.get(at).or(codes.last()).unwrap();
+            let code = codes.get(at).or_else(|| codes.last()).unwrap();
             if *code == 0 {
                 call.answer(&[&body]);
                 return;

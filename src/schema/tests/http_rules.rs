@@ -294,3 +294,29 @@ message Req { string a = 1 [json_name = "b"]; string b = 2 [json_name = "c"]; st
         .map(|path| path.steps[0].number);
     assert_eq!(numbers.collect::<Vec<_>>(), [2, 3]);
 }
+
+/// RFC 9110, 9.2.2: what every rule of a method lets anybody repeat may be sent twice.
+#[test]
+fn verbs_tell_what_may_be_sent_twice() {
+    for (options, expected) in [
+        (r#"get: "/v1/x""#, true),
+        (r#"put: "/v1/x" body: "*""#, true),
+        (r#"delete: "/v1/x""#, true),
+        (r#"custom: { kind: "HEAD" path: "/v1/x" }"#, true),
+        (r#"post: "/v1/x" body: "*""#, false),
+        (r#"patch: "/v1/x" body: "*""#, false),
+        (r#"custom: { kind: "*" path: "/v1/x" }"#, false),
+        (
+            r#"get: "/v1/x" additional_bindings: { put: "/v1/y" body: "*" }"#,
+            true,
+        ),
+        (
+            r#"get: "/v1/x" additional_bindings: { post: "/v1/y" body: "*" }"#,
+            false,
+        ),
+    ] {
+        let (schema, _) = compile(&input(&text(options)));
+        let named = schema.methods.iter().find(|method| &*method.name == "Do");
+        assert_eq!(named.unwrap().repeatable, expected, "{options}");
+    }
+}

@@ -379,6 +379,12 @@ fn options_of_methods_reach_the_schema() {
         }
         service Old { option deprecated = true; rpc D(M) returns (M); }"#,
     );
+    let repeatable: Vec<bool> = schema
+        .methods
+        .iter()
+        .map(|method| method.repeatable)
+        .collect();
+    assert_eq!(repeatable, [false, true, true, false]);
     let facts: Vec<(&str, Idempotency, bool)> = schema
         .methods
         .iter()
