@@ -21,6 +21,9 @@ mod rpc;
 pub mod timeout;
 mod websocket;
 
+pub use connect::feed_query;
+pub use rpc::text::feed as feed_text;
+
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 //! `fuzz/` drives them with libFuzzer, `tests/fuzz_replay.rs` replays what it found on every
 //! `cargo test`. They see only what the library offers to anybody.
 
+mod body;
 mod codec;
 mod plain;
 mod schema;
@@ -17,6 +18,12 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("wire_to_json", codec::wire_to_json),
     ("split", codec::split),
     ("url", url::url),
+    ("form", body::form),
+    ("multipart", body::multipart),
+    ("protobuf", body::protobuf),
+    ("compressed", plain::compressed),
+    ("grpc_web_text", sidegate::protocol::feed_text),
+    ("connect_get", sidegate::protocol::feed_query),
     ("template", plain::template),
     ("deframe", plain::deframe),
     ("timeout", plain::timeout),

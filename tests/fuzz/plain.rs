@@ -7,6 +7,7 @@ use sidegate::route::template::Template;
 use sidegate::schema::compile::{Input, Services, SourceFile, compile};
 use sidegate::schema::problem::Severity;
 use sidegate::source::descriptor_set;
+use sidegate::wire::compress::{self, Compressor, Decompressor, Encoding};
 use sidegate::wire::frame::{Deframer, Follower, FrameError, Rules};
 use sidegate::wire::websocket::{Decoder, Event, Violation};
 use sidegate::wire::{percent, timeout as timeouts, trace};
@@ -124,6 +125,63 @@ pub(crate) fn trace(data: &[u8]) {
         assert_eq!(trace::parse_traceparent(&context.traceparent()), Some(told));
         assert_eq!(trace::parse_b3(&context.b3()), Some(told));
     }
+}
+
+/// An encoding and a size of pieces, then a compressed body. In whatever pieces it comes, it becomes
+/// the same and no more than the limit; and the bytes survive being compressed.
+pub(crate) fn compressed(data: &[u8]) {
+    const LIMIT: usize = 4 << 10;
+    const ENCODINGS: [Encoding; 5] = [
+        Encoding::Identity,
+        Encoding::Gzip,
+        Encoding::Deflate,
+        Encoding::Brotli,
+        Encoding::Zstd,
+    ];
+    let [encoding, size, rest @ ..] = data else {
+        return;
+    };
+    let encoding = ENCODINGS[usize::from(*encoding) % ENCODINGS.len()];
+    let size = usize::from(*size).max(1);
+    let message = Bytes::copy_from_slice(rest);
+    let whole = compress::decompress(encoding, &message, LIMIT);
+    let pieces = unpacked(encoding, rest.chunks(size), LIMIT);
+    assert!(whole.as_ref().is_ok_and(|out| out.len() <= LIMIT) || whole.is_err());
+    assert_eq!(
+        whole.ok(),
+        pieces.ok().map(Bytes::from),
+        "{encoding} in pieces of {size}"
+    );
+    let mut compressor = Compressor::new(encoding);
+    let mut packed: Vec<Bytes> = rest
+        .chunks(size)
+        .map(|piece| compressor.write(piece))
+        .collect();
+    packed.push(compressor.finish());
+    let packed = packed.concat();
+    let again = unpacked(encoding, packed.chunks(size), rest.len());
+    assert_eq!(again.as_deref(), Ok(rest), "{encoding} and back");
+    let once = compress::compress(encoding, &message);
+    assert_eq!(
+        compress::decompress(encoding, &once, rest.len()),
+        Ok(message)
+    );
+}
+
+fn unpacked(
+    encoding: Encoding,
+    pieces: std::slice::Chunks<'_, u8>,
+    limit: usize,
+) -> Result<Vec<u8>, compress::CompressError> {
+    let mut decompressor = Decompressor::new(encoding, limit);
+    let mut out = Vec::new();
+    for piece in pieces {
+        out.extend_from_slice(&decompressor.write(piece)?);
+        assert!(out.len() <= limit, "more than the limit comes out");
+    }
+    out.extend_from_slice(&decompressor.finish()?);
+    assert!(out.len() <= limit, "more than the limit comes out");
+    Ok(out)
 }
 
 /// A timeout that parses is never made longer by being written and read again.

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::Uri;
 
 use crate::call::Fault;
-use crate::call::metadata::decode_binary;
+use crate::call::metadata::{decode_binary, encode_binary};
 use crate::protocol::rpc::{Codec, encoding};
-use crate::wire::compress::Encoding;
+use crate::wire::compress::{self, Encoding};
 use crate::wire::percent::hex;
 
 /// What the query of a call says.
@@ -97,6 +97,29 @@ fn base64url(text: &[u8]) -> Option<Vec<u8>> {
         })
         .collect();
     decode_binary(&standard)
+}
+
+/// A query, as a fuzzer makes it up: a message that is found in it is found again in base64.
+pub fn feed(data: &[u8]) {
+    let target = [b"/a.B/C?", data].concat();
+    let Ok(uri) = Uri::try_from(target) else {
+        return;
+    };
+    let _codec = Query::codec(&uri);
+    if let Ok(query) = Query::parse(&uri) {
+        let packed = compress::decompress(query.encoding, &query.message, 1 << 10);
+        assert!(packed.is_err() || packed.is_ok_and(|message| message.len() <= 1 << 10));
+        let encoded = encode_binary(&query.message)
+            .replace('+', "-")
+            .replace('/', "_");
+        let name = query.encoding.name();
+        let again = format!("/a.B/C?base64=1&message={encoded}&compression={name}");
+        let again = Uri::try_from(again).ok().map(|uri| Query::parse(&uri));
+        assert!(
+            matches!(&again, Some(Ok(same)) if *same == query),
+            "{again:?}"
+        );
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ pub(in crate::protocol) mod error;
 mod get;
 mod unary;
 
+pub use get::feed as feed_query;
+
 use std::rc::Rc;
 
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};

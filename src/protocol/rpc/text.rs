@@ -71,6 +71,24 @@ pub(in crate::protocol) fn encode(bytes: &[u8]) -> Bytes {
     BASE64.encode(bytes).into()
 }
 
+/// A size of pieces, then a body in text, as a fuzzer makes it up. It panics when pieces change what
+/// the text means, or bytes do not survive.
+pub fn feed(data: &[u8]) {
+    let Some((size, text)) = data.split_first() else {
+        return;
+    };
+    let read = |size: usize| {
+        let mut decoder = Decoder::default();
+        let pieces = text.chunks(size.max(1)).map(|piece| decoder.decode(piece));
+        let bytes: Result<Vec<Bytes>, BadText> = pieces.collect();
+        bytes.and_then(|bytes| decoder.finish().map(|()| bytes.concat()))
+    };
+    assert_eq!(read(text.len()), read(usize::from(*size)), "in pieces");
+    let mut decoder = Decoder::default();
+    let back = decoder.decode(&encode(text));
+    assert_eq!(back.as_deref(), Ok(text), "there and back");
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
