@@ -17,6 +17,7 @@ schemathesis.openapi.format("int64", st.integers(-(2**63), 2**63 - 1).map(str))
 schemathesis.openapi.format("uint64", st.integers(0, 2**64 - 1).map(str))
 schemathesis.openapi.format("google-duration", st.integers(0, 999).map(lambda value: f"{value / 1000}s"))
 schemathesis.openapi.format("google-fieldmask", st.sampled_from(["", "title", "price.minorUnits,isbn", "labels"]))
+schemathesis.openapi.format("google-fields", st.sampled_from(["", "*"]))
 schemathesis.openapi.format(
     "date-time",
     st.datetimes().filter(lambda value: value.year >= 1000).map(lambda value: value.isoformat() + "Z"),

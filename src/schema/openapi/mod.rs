@@ -7,6 +7,7 @@
 //! What a client should send is described, not all that is understood: 64-bit integers as texts,
 //! enums by name, one name for a field.
 
+mod beyond;
 mod comment;
 mod errors;
 mod form;
@@ -101,6 +102,13 @@ fn document(schema: &Schema) -> Json {
                 .push(Route { binding, path, id });
         }
     }
+    let served: Vec<&Binding> = routes
+        .values()
+        .flatten()
+        .map(|route| route.binding)
+        .collect();
+    let guide = beyond::guide(schema, &served);
+    let has_messages = served.iter().any(|binding| !binding.raw_response);
     let mut paths = Object::new();
     for mut alike in routes.into_values() {
         alike.sort_by(|one, other| {
@@ -117,7 +125,7 @@ fn document(schema: &Schema) -> Json {
     }
     let tags = names.tags(schema, &mut types.notes);
     let shapes = error_shapes(schema);
-    let info = info(schema);
+    let info = info(schema).maybe("description", guide);
     Object::new()
         .with("openapi", "3.1.0")
         .with("info", info)
@@ -125,7 +133,7 @@ fn document(schema: &Schema) -> Json {
         .with("security", Vec::<Json>::new())
         .with("tags", tags)
         .with("paths", paths)
-        .with("components", components(types, &shapes))
+        .with("components", components(types, &shapes, has_messages))
         .into()
 }
 
@@ -185,7 +193,9 @@ fn path_item(
             known.insert(place, operation(types, subject));
         }
     }
-    let mut item = Object::new();
+    // Bytes have no fields.
+    let has_messages = alike.iter().any(|route| !route.binding.raw_response);
+    let mut item = Object::new().maybe("parameters", has_messages.then(beyond::references));
     for (place, written) in known {
         if let Some(http_method) = METHODS.get(place) {
             item.put(*http_method, written);
@@ -204,7 +214,11 @@ fn error_shapes(schema: &Schema) -> BTreeMap<&'static str, ErrorShape> {
     shapes.map(|shape| (errors::name(shape), shape)).collect()
 }
 
-fn components(types: Types<'_>, shapes: &BTreeMap<&'static str, ErrorShape>) -> Object {
+fn components(
+    types: Types<'_>,
+    shapes: &BTreeMap<&'static str, ErrorShape>,
+    has_messages: bool,
+) -> Object {
     let mut schemas = types.finish();
     let mut responses = Object::new();
     for (name, shape) in shapes {
@@ -216,6 +230,7 @@ fn components(types: Types<'_>, shapes: &BTreeMap<&'static str, ErrorShape>) -> 
     Object::new()
         .maybe("schemas", Some(schemas).filter(|all| !all.is_empty()))
         .maybe("responses", Some(responses).filter(|all| !all.is_empty()))
+        .maybe("parameters", has_messages.then(beyond::parameters))
 }
 
 /// The services and their version, as far as their names tell it.

@@ -1,5 +1,6 @@
 //! One route as an operation: parameters, bodies and answers.
 
+use super::beyond;
 use super::comment;
 use super::errors;
 use super::form::Form;
@@ -79,6 +80,7 @@ pub(super) fn operation(types: &mut Types<'_>, subject: Subject<'_>) -> Object {
         .with("responses", responses)
         .with("x-grpc-method", &*method.path)
         .maybe("x-grpc-stream", stream(method.kind))
+        .maybe("x-websocket", beyond::is_websocket(method).then_some(true))
 }
 
 fn stream(kind: StreamKind) -> Option<&'static str> {
@@ -216,8 +218,12 @@ fn request_body(types: &mut Types<'_>, subject: Subject<'_>, form: Form) -> Opti
             .with(JSON, media(list))
             .with(LINES, media(schema).with("x-each-line", true))
     } else {
-        Object::new().with(JSON, media(schema))
+        let parts = beyond::multipart(types, (binding, method), form, &without);
+        Object::new()
+            .with(JSON, media(schema))
+            .maybe(beyond::MULTIPART, parts.map(media))
     };
+    let others = beyond::media_types(types.schema, binding, method);
     Some(
         Object::new()
             .maybe("description", description)
@@ -226,7 +232,8 @@ fn request_body(types: &mut Types<'_>, subject: Subject<'_>, form: Form) -> Opti
             .maybe(
                 "required",
                 (required && !method.kind.client_streams()).then_some(true),
-            ),
+            )
+            .maybe("x-media-types", others),
     )
 }
 

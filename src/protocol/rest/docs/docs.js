@@ -25,6 +25,8 @@ async function start() {
   document.getElementById("title").textContent = title;
   document.getElementById("version").textContent = version;
   const routes = list(description);
+  const guide = description.info.description;
+  if (guide) main.append(el("details", { class: "guide" }, el("summary", {}, "Besides JSON"), prose(guide)));
   draw(description, routes, new Schemas(description));
   filter.addEventListener("input", () => narrow(routes));
   addEventListener("hashchange", () => openNamed(routes));
@@ -94,7 +96,8 @@ function unfolded(route, schemas) {
   if (operation.deprecated) about.append(el("p", { class: "note" }, "Deprecated."));
   const streams = { client: "client stream", server: "server stream", both: "stream in both directions" };
   const kind = streams[operation["x-grpc-stream"]];
-  about.append(el("p", { class: "facts" }, el("code", {}, operation["x-grpc-method"] ?? ""), kind ? `  ${kind}` : ""));
+  const websocket = operation["x-websocket"] ? ", WebSocket too" : "";
+  about.append(el("p", { class: "facts" }, el("code", {}, operation["x-grpc-method"] ?? ""), kind ? `  ${kind}${websocket}` : ""));
   const parameters = operation.parameters ?? [];
   if (parameters.length) {
     const fields = el("ul", { class: "fields" });
@@ -114,13 +117,13 @@ function unfolded(route, schemas) {
 }
 
 // What a body may be: its types, and the first one's fields.
-function content({ description, content: kinds = {} }, schemas) {
+function content({ description, content: kinds = {}, "x-media-types": more = [] }, schemas) {
   const entries = Object.entries(kinds);
   const parts = description ? [prose(description)] : [];
   if (!entries.length) return parts;
   const [, { schema }] = entries[0];
   const inner = schemas.inner(schema);
-  parts.push(el("p", { class: "facts" }, `${schemas.type(schema)}: `, entries.map(([kind]) => kind).join(", ")));
+  parts.push(el("p", { class: "facts" }, `${schemas.type(schema)}: `, [...new Set([...entries.map(([kind]) => kind), ...more])].join(", ")));
   if (inner.properties && Object.keys(inner.properties).length) parts.push(schemas.unfold(schema));
   return parts;
 }
