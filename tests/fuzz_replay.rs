@@ -54,6 +54,74 @@ fn nothing_near_the_corpora_panics() {
     }
 }
 
+/// What is made of the files of a corpus: several bytes changed, pieces cut out, doubled, and taken from
+/// one another. `FUZZ_ROUNDS=100000 cargo test --test fuzz_replay further` looks for more.
+#[test]
+fn nothing_further_from_the_corpora_panics() {
+    let wanted = std::env::var("FUZZ_ROUNDS").ok();
+    let rounds: usize = wanted.map_or(200, |text| text.parse().expect("a number"));
+    let only = std::env::var("FUZZ_TARGET").ok();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+    for (name, run) in fuzz::TARGETS {
+        // These write files.
+        let slow = matches!(*name, "config" | "descriptors");
+        if slow || only.as_ref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let entries = fs::read_dir(folder.join(name)).expect("every target has a corpus");
+        let mut files: Vec<_> = entries.map(|entry| entry.expect("one").path()).collect();
+        files.sort();
+        let all: Vec<Vec<u8>> = files
+            .iter()
+            .map(|path| fs::read(path).expect("a file"))
+            .collect();
+        let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+        for _ in 0..rounds {
+            let data = dice.mutated(&all);
+            let ran = catch_unwind(AssertUnwindSafe(|| run(&data)));
+            assert!(ran.is_ok(), "{name}: {}", data.escape_ascii());
+        }
+    }
+}
+
+/// The same numbers in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 32).expect("32 bits") % end.max(1)
+    }
+
+    fn mutated(&mut self, all: &[Vec<u8>]) -> Vec<u8> {
+        const BYTES: [u8; 16] = *b"\0\x01\x7f\x80\xff&=%[].\r\n-\"{";
+        let mut data = all[self.below(all.len())].clone();
+        for _ in 0..=self.below(6) {
+            let at = self.below(data.len() + 1);
+            let to = (at + self.below(16)).min(data.len());
+            match self.below(6) {
+                0 if at < data.len() => data[at] ^= 1 << self.below(8),
+                1 if at < data.len() => data[at] = BYTES[self.below(BYTES.len())],
+                2 => data.insert(at, BYTES[self.below(BYTES.len())]),
+                3 => drop(data.drain(at..to)),
+                4 => {
+                    let piece = data[at..to].to_vec();
+                    drop(data.splice(at..at, piece));
+                }
+                _ => {
+                    let other = &all[self.below(all.len())];
+                    let from = self.below(other.len() + 1);
+                    drop(data.splice(at..to, other[from..].iter().copied()));
+                }
+            }
+        }
+        data.truncate(4 << 10);
+        data
+    }
+}
+
 #[test]
 fn every_corpus_has_its_target() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");

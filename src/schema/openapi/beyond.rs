@@ -3,8 +3,8 @@
 //!
 //! Forms and protobuf stand in an extension of a body and not among its media types: a generated
 //! client would make a function of each, and what tests by a description would send any bytes as a
-//! message. Only where a message holds files is `multipart/form-data` a media type, since JSON is then
-//! the odd one.
+//! message. Only where a message holds a file (`google.api.HttpBody`) is `multipart/form-data` a media
+//! type, since JSON is then the odd one.
 
 use super::form::Form;
 use super::json::{Json, Object};
@@ -130,7 +130,7 @@ pub(super) fn media_types(
     Some(all)
 }
 
-/// The parts of a body that holds files.
+/// The parts of a body that holds a file.
 pub(super) fn multipart(
     types: &mut Types<'_>,
     (binding, method): (&Binding, &Method),
@@ -150,7 +150,8 @@ pub(super) fn multipart(
         .iter()
         .filter(|field| is_file(schema, field) && !is_bound(field))
         .collect();
-    if files.is_empty() || message.well_known.is_some() {
+    let has_pages = files.iter().any(|field| is_page(schema, field));
+    if !has_pages || message.well_known.is_some() {
         return None;
     }
     let mut parts = types.object(id, form, &without);
@@ -189,6 +190,12 @@ fn is_file(schema: &Schema, field: &Field) -> bool {
                 && message
                     .by_number(1)
                     .is_some_and(|inner| inner.kind == Kind::Bytes);
-            wrapped || &*message.full_name == "google.api.HttpBody"
+            wrapped || is_page(schema, field)
         })
+}
+
+/// Whether a field is bytes with their own content type.
+fn is_page(schema: &Schema, field: &Field) -> bool {
+    let message = field.kind.message().map(|id| schema.tables.message(id));
+    message.is_some_and(|message| &*message.full_name == "google.api.HttpBody")
 }
