@@ -125,6 +125,15 @@ pub fn bind(params: Params) -> io::Result<Bound> {
 }
 
 impl Bound {
+    /// The same with some listeners that are open already.
+    #[must_use]
+    pub fn with(self, admin: Option<TcpListener>, ops: Option<TcpListener>) -> Self {
+        Self {
+            admin: admin.or(self.admin),
+            ops: ops.or(self.ops),
+        }
+    }
+
     /// Where the admin pages are.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref()?.local_addr().ok()

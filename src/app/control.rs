@@ -15,6 +15,7 @@ use super::{figures, health, secure};
 use crate::admin;
 use crate::life::drain::Drain;
 use crate::life::ready::{Condition, Ready};
+use crate::life::systemd::Watchdog;
 use crate::life::task;
 use crate::schema::Schema;
 use crate::serve::{self, Listener, MakeHandler, Workers};
@@ -26,6 +27,8 @@ use crate::upstream::{self, Upstreams};
 pub(super) struct Control {
     /// Whether nothing is accepted before the app can be reached.
     pub(super) hold: bool,
+    /// Who is shown that this thread turns.
+    pub(super) watchdog: Option<Watchdog>,
     pub(super) listener: Listener,
     pub(super) workers: usize,
     pub(super) serve: serve::Params,
@@ -93,6 +96,9 @@ impl Control {
         started: &mpsc::SyncSender<io::Result<()>>,
         mut stopped: oneshot::Receiver<Duration>,
     ) -> bool {
+        let _watchdog = self
+            .watchdog
+            .map(|watchdog| task::spawn_local("watchdog", watchdog.keep()));
         let upstreams = Upstreams::new(self.upstream);
         let _watch = upstreams.keep_connected(self.ready.clone());
         let drain = self.drain.clone();

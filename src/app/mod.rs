@@ -21,7 +21,7 @@ mod stack;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -31,6 +31,7 @@ use crate::export::scrape::Scrape;
 use crate::layer::builtin;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
+use crate::life::systemd::Watchdog;
 use crate::protocol::{self, FrontDoor};
 use crate::schema::Schema;
 use crate::schema::problem::Problem;
@@ -64,6 +65,7 @@ pub struct Bound {
     hold: bool,
     tls: Option<Secure>,
     log_level: Option<Level>,
+    watchdog: Option<Watchdog>,
 }
 
 /// The real addresses of a gateway.
@@ -75,6 +77,17 @@ pub struct Addresses {
     pub admin: Option<SocketAddr>,
     /// Where probes and scrapers are served.
     pub ops: Option<SocketAddr>,
+}
+
+/// Sockets that are open already, each in place of an address.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// Where clients are served.
+    pub listen: Option<TcpListener>,
+    /// Where operators are served.
+    pub admin: Option<TcpListener>,
+    /// Where probes and scrapers are served.
+    pub ops: Option<TcpListener>,
 }
 
 /// Why a gateway cannot start.
@@ -97,20 +110,34 @@ impl Gateway {
     /// Takes the addresses and loads the schema files. Problems of the files do not keep the
     /// gateway from starting: what is sound is served, see [`Bound::problems`].
     pub fn bind(config: Config, outputs: &Outputs) -> Result<Bound, StartError> {
+        Self::bind_to(config, outputs, Sockets::default())
+    }
+
+    /// The same with some sockets that are open already.
+    pub fn bind_to(
+        config: Config,
+        outputs: &Outputs,
+        sockets: Sockets,
+    ) -> Result<Bound, StartError> {
         let tls = config.tls.clone().map(Secure::load).transpose();
         let tls = tls.map_err(StartError::Certificates)?;
-        let listener = Listener::bind(config.listen).map_err(|error| StartError::Listen {
+        let listener = match sockets.listen {
+            Some(socket) => Listener::from_std(socket),
+            None => Listener::bind(config.listen),
+        };
+        let listener = listener.map_err(|error| StartError::Listen {
             address: config.listen,
             error,
         })?;
         let admin = admin::bind(admin::Params {
-            admin: config.admin,
-            ops: config.ops,
+            admin: config.admin.filter(|_| sockets.admin.is_none()),
+            ops: config.ops.filter(|_| sockets.ops.is_none()),
         })
         .map_err(|error| {
             let address = config.admin.or(config.ops).unwrap_or(config.listen);
             StartError::Listen { address, error }
-        })?;
+        })?
+        .with(sockets.admin, sockets.ops);
         let telemetry = Telemetry::new(telemetry::Params {
             access_log: outputs.access_log.clone(),
             tracer: outputs.tracer.clone(),
@@ -130,6 +157,7 @@ impl Gateway {
             hold: false,
             tls,
             log_level: outputs.log_level.clone(),
+            watchdog: None,
         })
     }
 }
@@ -154,6 +182,12 @@ impl Bound {
     /// The SHA-256 of the certificate that was made for this run, if one was.
     pub fn own_fingerprint(&self) -> Option<String> {
         secure::own_fingerprint(self.tls.as_ref()?.server())
+    }
+
+    /// The same, and whoever started us is shown that it lives.
+    #[must_use]
+    pub fn watched(self, watchdog: Option<Watchdog>) -> Self {
+        Self { watchdog, ..self }
     }
 
     /// What is wrong with the schema files.
@@ -204,6 +238,7 @@ impl Bound {
         });
         let control = Control {
             hold: self.hold,
+            watchdog: self.watchdog,
             listener: self.listener,
             workers: self.config.workers,
             serve,

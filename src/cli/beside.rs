@@ -6,7 +6,6 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -15,10 +14,10 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::app::Running;
-use crate::life::child::{self, Child, Lines};
+use crate::life::child::{self, Child, Output, Stream};
 use crate::life::signals::{Signals, is_stop};
-use crate::life::task;
-use crate::telemetry::app_log::AppLog;
+use crate::life::{systemd, task};
+use crate::telemetry::log::app::{AppLog, Lines};
 
 /// What is left of the grace period after `lifecycle.drain_timeout`, for the application.
 const GRACE: Duration = Duration::from_secs(4);
@@ -26,26 +25,22 @@ const GRACE: Duration = Duration::from_secs(4);
 /// How long what runs may go on when the application has gone.
 const ORPHANED: Duration = Duration::from_secs(5);
 
-/// Variables that are for the gateway and would mislead the application.
-const OURS: &[&str] = &[
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "LISTEN_FDNAMES",
-];
-
 /// Exit codes of shells for a command that is not there, or cannot be executed.
 const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 
 /// Starts the application; the exit code when that is not possible.
-pub(super) fn start(command: &[OsString], log: AppLog) -> Result<Child, (u8, io::Error)> {
-    let lines: Lines = Arc::new(move |stream, piece| {
-        log.write(stream.name(), piece.text, piece.partial);
-    });
-    child::start(command, OURS, &lines).map_err(|error| match error.kind() {
+pub(super) fn start(command: &[OsString], log: Option<&AppLog>) -> Result<Child, (u8, io::Error)> {
+    let output = |stream: Stream| -> Output {
+        match log {
+            Some(log) => {
+                let mut lines = Lines::new(log.clone(), stream.name());
+                Box::new(move |text| lines.push(text))
+            }
+            None => Box::new(|_unwanted| {}),
+        }
+    };
+    child::start(command, systemd::VARIABLES, output).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => (NOT_FOUND, error),
         _ => (NOT_EXECUTABLE, error),
     })
@@ -58,12 +53,12 @@ enum End {
 }
 
 /// Serves until the application ends or a signal asks to; the exit code. `reached` is called when
-/// the application can be called, and `patience` tells what running calls have left.
+/// the application can be called, and `stopping` when both are to end: it tells what running calls have left.
 pub(super) fn wait(
     running: Running,
     mut child: Child,
     reached: impl FnOnce(),
-    patience: impl FnOnce(&Running) -> Duration,
+    stopping: impl FnOnce(&Running) -> Duration,
 ) -> io::Result<u8> {
     task::local_runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
@@ -71,7 +66,7 @@ pub(super) fn wait(
         let began = Instant::now();
         match end {
             End::Told(signal) => {
-                let patience = patience(&running);
+                let patience = stopping(&running);
                 tracing::info!(?signal, ?patience, "stopping");
                 let killed_at = began + patience + GRACE;
                 stop(running, patience, &child, &mut signals).await?;
@@ -80,7 +75,7 @@ pub(super) fn wait(
             }
             End::Alone(code) => {
                 tracing::warn!(code, "the application has ended");
-                let patience = patience(&running).min(ORPHANED);
+                let patience = stopping(&running).min(ORPHANED);
                 stop(running, patience, &child, &mut signals).await?;
                 Ok(code)
             }

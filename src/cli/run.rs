@@ -10,17 +10,18 @@ use std::time::Duration;
 
 use super::drain::drain;
 use super::probe::probe;
+use super::supervisor::Supervisor;
 use super::{Args, Command, DocumentFormat, Explain, TableFormat, beside, exit};
 use crate::admin::explain::{Asked, Outcome};
 use crate::admin::routes_view::RoutesView;
 use crate::app::{self, Addresses, Bound, Gateway, Outputs, Running, StartError};
 use crate::config::{self, Config};
 use crate::life::child::Child;
+use crate::life::systemd::Notifier;
 use crate::life::{init, task};
 use crate::schema::problem::{Problem, Severity};
-use crate::telemetry::app_log::AppLog;
-use crate::telemetry::clock::Clock;
 use crate::telemetry::diagnostics;
+use crate::telemetry::log::app::AppLog;
 use crate::telemetry::queue::{self, Queue};
 
 /// How long a gateway may take to answer that it drains.
@@ -191,6 +192,14 @@ fn serve(
     application: Option<&Vec<OsString>>,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
+    let supervisor = match Supervisor::of_environment() {
+        Ok(supervisor) => supervisor,
+        Err(error) => {
+            writeln!(err, "error: what started this: {error}")?;
+            return Ok(exit::UNAVAILABLE);
+        }
+    };
+    let notifier = supervisor.notifier.clone();
     // Both writers come to rest, with what is left, when this function ends.
     let (stdout, _flush_stdout) = queue::start("stdout", queue::DEFAULT_LIMIT, io::stdout())?;
     let (stderr, _flush_stderr) = queue::start("stderr", queue::DEFAULT_LIMIT, io::stderr())?;
@@ -203,49 +212,58 @@ fn serve(
         }
     };
     let outputs = Outputs::start(telemetry, &stdout)?.with_log_level(level);
-    let format = telemetry.format;
     let patience = config.drain_timeout;
     let started = match application {
-        None => start(config, &outputs, &stdout).map(|running| (running, None)),
-        Some(command) => {
-            let log = AppLog::new(format, stdout.clone(), Clock::system());
-            start_both(config, &outputs, command, log)
-        }
+        None => bind(config, &outputs, supervisor).and_then(|bound| start(bound, &stdout)),
+        Some(command) => bind(config, &outputs, supervisor)
+            .and_then(|bound| start_both(bound, command, outputs.app_log())),
     };
     match started {
         Ok((running, None)) => {
-            wait(running, patience)?;
+            notifier.ready(&status(&running));
+            wait(running, patience, &notifier)?;
             Ok(exit::FINE)
         }
         Ok((running, Some(Ok(child)))) => {
             let line = listening(running.addresses(), running.own_fingerprint().as_deref());
+            let status = status(&running);
             let reached = || {
                 stdout.push(line.as_bytes());
+                notifier.ready(&status);
             };
-            let left = |running: &Running| left(patience, running.drain().age());
-            beside::wait(running, child, reached, left)
+            let stopping = |running: &Running| {
+                notifier.stopping();
+                left(patience, running.drain().age())
+            };
+            beside::wait(running, child, reached, stopping)
         }
         Ok((_running, Some(Err((code, error))))) => {
             writeln!(err, "error: the command cannot be started: {error}")?;
             Ok(code)
         }
-        Err(error @ StartError::Listen { .. }) => {
-            writeln!(err, "error: {error}")?;
-            Ok(exit::UNAVAILABLE)
-        }
-        Err(StartError::Certificates(problems)) => {
-            tell(&problems, err)?;
-            Ok(exit::CONFIG)
-        }
-        Err(error @ StartError::Thread(_)) => Err(io::Error::other(error)),
+        Err(error) => refuse(error, err),
     }
 }
 
-fn start(config: Config, outputs: &Outputs, stdout: &Queue) -> Result<Running, StartError> {
-    let bound = bind(config, outputs)?;
+/// Says why nothing was started; the exit code.
+fn refuse(error: StartError, err: &mut dyn Write) -> io::Result<u8> {
+    match error {
+        StartError::Listen { .. } => {
+            writeln!(err, "error: {error}")?;
+            Ok(exit::UNAVAILABLE)
+        }
+        StartError::Certificates(problems) => {
+            tell(&problems, err)?;
+            Ok(exit::CONFIG)
+        }
+        StartError::Thread(_) => Err(io::Error::other(error)),
+    }
+}
+
+fn start(bound: Bound, stdout: &Queue) -> Result<(Running, Option<Started>), StartError> {
     // The kernel takes connections from here on, and this line comes before any of their log.
     stdout.push(listening(bound.addresses(), bound.own_fingerprint().as_deref()).as_bytes());
-    bound.start()
+    Ok((bound.start()?, None))
 }
 
 /// An application, or the exit code for one that cannot be started.
@@ -253,17 +271,16 @@ type Started = Result<Child, (u8, io::Error)>;
 
 /// Starts the gateway, which takes calls when the application can be reached, and that.
 fn start_both(
-    config: Config,
-    outputs: &Outputs,
+    bound: Bound,
     command: &[OsString],
-    log: AppLog,
+    log: Option<&AppLog>,
 ) -> Result<(Running, Option<Started>), StartError> {
-    let running = bind(config, outputs)?.hold().start()?;
+    let running = bound.hold().start()?;
     Ok((running, Some(beside::start(command, log))))
 }
 
-fn bind(config: Config, outputs: &Outputs) -> Result<Bound, StartError> {
-    let bound = Gateway::bind(config, outputs)?;
+fn bind(config: Config, outputs: &Outputs, by: Supervisor) -> Result<Bound, StartError> {
+    let bound = Gateway::bind_to(config, outputs, by.sockets)?.watched(by.watchdog);
     for problem in bound.problems().iter() {
         match problem.severity {
             Severity::Error => tracing::error!("{problem}"),
@@ -271,6 +288,11 @@ fn bind(config: Config, outputs: &Outputs) -> Result<Bound, StartError> {
         }
     }
     Ok(bound)
+}
+
+/// What a supervisor shows of a gateway that serves.
+fn status(running: &Running) -> String {
+    format!("serving on {}", running.addresses().listen)
 }
 
 /// The first line on stdout, for scripts that gave port 0.
@@ -290,8 +312,9 @@ fn listening(addresses: Addresses, fingerprint: Option<&str>) -> String {
 }
 
 /// Serves until a signal, then lets what is in flight end.
-fn wait(running: Running, patience: Duration) -> io::Result<()> {
+fn wait(running: Running, patience: Duration, notifier: &Notifier) -> io::Result<()> {
     let signal = task::local_runtime()?.block_on(app::signal::stop())?;
+    notifier.stopping();
     let patience = left(patience, running.drain().age());
     tracing::info!(signal, ?patience, "stopping");
     if !running.shutdown(patience) {

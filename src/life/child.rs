@@ -1,11 +1,10 @@
-//! [`Child`]: a program that shares our life. What it prints is taken line by line, and how it
-//! ends is known to whoever asks.
+//! [`Child`]: a program that shares our life. What it prints is taken as it comes, and how it ends
+//! is known to whoever asks.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -18,10 +17,10 @@ use super::signals;
 /// How long the last lines of a program that has ended are waited for.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
-/// The longest piece of a line that is handed over at once.
-pub const PIECE: usize = 4 << 10;
+/// How much of what it prints is read at once.
+const CHUNK: usize = 8 << 10;
 
-/// What a line was printed to.
+/// What something was printed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.
@@ -40,17 +39,8 @@ impl Stream {
     }
 }
 
-/// A line of a program, or a part of one that is too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece<'a> {
-    /// The bytes, without the line break.
-    pub text: &'a [u8],
-    /// Whether more of the line follows.
-    pub partial: bool,
-}
-
-/// Takes the lines of a program, on threads of their own.
-pub type Lines = Arc<dyn Fn(Stream, Piece<'_>) + Send + Sync>;
+/// Takes what a program prints, on a thread of its own, until there is no more.
+pub type Output = Box<dyn FnMut(&[u8]) + Send>;
 
 /// A program that runs. It is killed when this is dropped.
 #[derive(Debug)]
@@ -63,7 +53,11 @@ pub struct Child {
 ///
 /// It has a process group of its own, so that what a person types into the terminal reaches it by
 /// way of us alone.
-pub fn start(command: &[OsString], without: &[&str], lines: &Lines) -> io::Result<Child> {
+pub fn start(
+    command: &[OsString],
+    without: &[&str],
+    output: impl Fn(Stream) -> Output,
+) -> io::Result<Child> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     };
@@ -81,10 +75,10 @@ pub fn start(command: &[OsString], without: &[&str], lines: &Lines) -> io::Resul
     let process = child.id();
     let (done, readers) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {
-        read(Stream::Stdout, stdout, lines, done.clone())?;
+        read(Stream::Stdout, stdout, &output, done.clone())?;
     }
     if let Some(stderr) = child.stderr.take() {
-        read(Stream::Stderr, stderr, lines, done)?;
+        read(Stream::Stderr, stderr, &output, done)?;
     }
     let (sender, ended) = watch::channel(None);
     thread::Builder::new()
@@ -102,72 +96,27 @@ pub fn start(command: &[OsString], without: &[&str], lines: &Lines) -> io::Resul
 /// Reads to the end on a thread of its own.
 fn read(
     stream: Stream,
-    from: impl Read + Send + 'static,
-    lines: &Lines,
+    mut from: impl Read + Send + 'static,
+    output: &impl Fn(Stream) -> Output,
     done: mpsc::Sender<()>,
 ) -> io::Result<()> {
-    let lines = Arc::clone(lines);
+    let mut output = output(stream);
     thread::Builder::new()
         .name(format!("app-{}", stream.name()))
         .spawn(move || {
-            split(from, |piece| lines(stream, piece));
+            let mut chunk = [0; CHUNK];
+            loop {
+                match from.read(&mut chunk) {
+                    Ok(0) => break,
+                    Ok(read) => output(chunk.get(..read).unwrap_or_default()),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(_gone) => break,
+                }
+            }
+            drop(output);
             drop(done);
         })?;
     Ok(())
-}
-
-/// Hands over all lines, those too long in pieces.
-fn split(mut from: impl Read, mut hand_over: impl FnMut(Piece<'_>)) {
-    let mut buffer = Vec::with_capacity(2 * PIECE);
-    let mut chunk = [0; PIECE];
-    loop {
-        let read = match from.read(&mut chunk) {
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_gone) => 0,
-        };
-        buffer.extend(chunk.iter().take(read));
-        let mut rest = buffer.as_slice();
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            let (line, after) = rest.split_at(end);
-            piecewise(line, true, &mut hand_over);
-            rest = after.get(1..).unwrap_or_default();
-        }
-        if read == 0 {
-            if !rest.is_empty() {
-                piecewise(rest, true, &mut hand_over);
-            }
-            return;
-        }
-        let left = piecewise(rest, false, &mut hand_over).to_vec();
-        buffer = left;
-    }
-}
-
-/// Hands over what is longer than a piece, and the rest if the line is complete; what is left.
-fn piecewise<'a>(
-    line: &'a [u8],
-    complete: bool,
-    hand_over: &mut impl FnMut(Piece<'_>),
-) -> &'a [u8] {
-    let mut line = line;
-    while line.len() > PIECE {
-        let (text, after) = line.split_at(PIECE);
-        hand_over(Piece {
-            text,
-            partial: true,
-        });
-        line = after;
-    }
-    if complete {
-        let text = line.strip_suffix(b"\r").unwrap_or(line);
-        hand_over(Piece {
-            text,
-            partial: false,
-        });
-        return &[];
-    }
-    line
 }
 
 impl Child {
@@ -200,28 +149,9 @@ pub fn code(status: Option<i32>, signal: Option<i32>) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
-
-    fn pieces(text: &[u8]) -> Vec<(usize, bool)> {
-        let mut all = Vec::new();
-        split(text, |piece| all.push((piece.text.len(), piece.partial)));
-        all
-    }
-
-    #[test]
-    fn lines_are_taken_apart() {
-        assert_eq!(pieces(b""), []);
-        assert_eq!(
-            pieces(b"one\r\n\ntwo"),
-            [(3, false), (0, false), (3, false)]
-        );
-        let long = [vec![b'x'; 2 * PIECE + 1], b"\ny\n".to_vec()].concat();
-        let expected = [(PIECE, true), (PIECE, true), (1, false), (1, false)];
-        assert_eq!(pieces(&long), expected);
-        assert_eq!(pieces(&vec![b'x'; PIECE]), [(PIECE, false)]);
-    }
 
     #[test]
     fn codes_are_those_of_shells() {
@@ -231,18 +161,17 @@ mod tests {
     }
 
     async fn run(script: &str, kill: Option<Signal>) -> (u8, Vec<String>) {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let lines: Lines = {
+        let seen = Arc::new(Mutex::new(Vec::<String>::new()));
+        let output = |stream: Stream| -> Output {
             let seen = Arc::clone(&seen);
-            Arc::new(move |stream, piece| {
-                let text = String::from_utf8_lossy(piece.text);
-                seen.lock()
-                    .unwrap()
-                    .push(format!("{} {text}", stream.name()));
+            Box::new(move |text| {
+                let text = String::from_utf8_lossy(text);
+                let lines = text.lines().map(|line| format!("{} {line}", stream.name()));
+                seen.lock().unwrap().extend(lines);
             })
         };
         let command = ["sh", "-c", script].map(OsString::from);
-        let mut child = start(&command, &["HOME"], &lines).unwrap();
+        let mut child = start(&command, &["HOME"], output).unwrap();
         if let Some(signal) = kill {
             child.signal(signal);
         }
@@ -266,8 +195,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_started_is_an_error() {
-        let lines: Lines = Arc::new(|_, _| {});
-        assert!(start(&["/no/such/program".into()], &[], &lines).is_err());
-        assert!(start(&[], &[], &lines).is_err());
+        let output = |_| -> Output { Box::new(|_| {}) };
+        assert!(start(&["/no/such/program".into()], &[], output).is_err());
+        assert!(start(&[], &[], output).is_err());
     }
 }

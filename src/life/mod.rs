@@ -7,6 +7,7 @@
 //! - [`secret`]: what is compared and never shown.
 //! - [`drain`]: one signal that everybody observes, and a count of what is still in flight.
 //! - [`child`], [`init`], [`signals`]: a program beside us, the first process of a container.
+//! - [`systemd`]: what a supervisor gives us and wants to hear.
 
 pub mod alarm;
 pub mod child;
@@ -15,4 +16,5 @@ pub mod init;
 pub mod ready;
 pub mod secret;
 pub mod signals;
+pub mod systemd;
 pub mod task;

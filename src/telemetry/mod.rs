@@ -7,7 +7,6 @@
 //!
 //! Nothing here blocks a worker, and nothing a client sends makes it grow.
 
-pub mod app_log;
 pub mod clock;
 pub mod diagnostics;
 mod ids;

@@ -15,6 +15,7 @@ mod process;
 mod running;
 mod starting;
 mod stopping;
+mod supervised;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -36,12 +36,11 @@ fn what_the_application_prints_leaves_as_our_own_lines() {
     let gateway = run_beside("", app.address, script);
     let said = gateway.line("hello");
     assert_eq!(
-        (&said["log"], &said["source"]),
+        (&said["event"], &said["source"]),
         (&"app".into(), &"stdout".into())
     );
-    assert_eq!(said["message"], "hello");
-    let said = gateway.line("fields");
-    assert_eq!(said["fields"]["level"], "info");
+    assert_eq!(said["line"], "hello");
+    assert_eq!(gateway.line("level")["line"], r#"{"level":"info"}"#);
 }
 
 /// No connection is answered before the application can be.
@@ -83,7 +82,7 @@ fn signals_are_handed_on_after_the_last_call() {
         gateway.ready();
         gateway.signal("HUP");
         let gateway = tokio::task::spawn_blocking(move || {
-            assert_eq!(gateway.line("looked")["message"], "looked");
+            assert_eq!(gateway.line("looked")["line"], "looked");
             gateway
         });
         let gateway = gateway.await.unwrap();
@@ -187,7 +186,7 @@ fn the_first_process_reaps() {
     let mut gateway = Process::start(command, folder);
     let mut printed = Vec::new();
     while printed.last().is_none_or(|line| line != "counted") {
-        let line = gateway.line("\"log\":\"app\"")["message"].clone();
+        let line = gateway.line("\"event\":\"app\"")["line"].clone();
         printed.push(line.as_str().unwrap().to_owned());
     }
     let expected = ["0", "sidegate", "counted"];

@@ -183,7 +183,8 @@ mod tests {
                 lines.push(piece.as_bytes());
             }
         });
-        let texts: Vec<&str> = found.lines().map(|line| &line[23..]).collect();
+        let texts = found.lines().map(|line| line.get(23..).unwrap());
+        let texts: Vec<&str> = texts.collect();
         assert_eq!(texts, ["ab", "c", "", "d", "e"]);
     }
 
