@@ -18,6 +18,7 @@ pub mod explain;
 pub mod routes_view;
 pub mod views;
 
+mod console;
 mod figures;
 mod guard;
 mod level;
@@ -80,6 +81,8 @@ pub struct Views {
     pub log_level: Option<Level>,
     /// The application's own metrics, if they are shown as well.
     pub scrape: Option<Scrape>,
+    /// Where clients are served, for what the console tries; `None` when that is over TLS.
+    pub data: Option<SocketAddr>,
     /// What opens the port to those elsewhere.
     pub token: Option<Secret>,
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Views;
+use super::console::{self, Data};
 use super::explain::{Asked as AskedFor, World, explain};
 use super::figures::FiguresView;
 use super::guard::{check, mark, refuse};
@@ -24,8 +25,10 @@ use super::views::{ProblemView, ReadinessView, SchemaView, descriptor_set};
 use crate::telemetry::OfApp;
 use crate::telemetry::metrics::page::Form;
 
-/// What the front page says until there is more to see.
+/// What the pages are, for who reads them without a browser.
 const INDEX: &str = "\
+/            the console, for a browser
+/help        this list
 /livez       whether the process lives
 /readyz      whether it may be sent work, and what is missing if not
 /metrics     what is counted, for Prometheus
@@ -45,10 +48,11 @@ const INDEX: &str = "\
 /// The pages for this host.
 pub(super) fn admin(views: Arc<Views>) -> Router {
     let level = level::page(views.log_level.clone());
+    let console = console::page(views.data.map_or(Data::Tls, Data::Plain));
     let token = views.token.clone();
     let since = Instant::now();
     probes()
-        .route("/", get(async || INDEX))
+        .route("/help", get(async || INDEX))
         .route("/figures", get(async move |views| figures(&views, since)))
         .route("/routes", get(routes))
         .route("/schema", get(schema))
@@ -63,6 +67,7 @@ pub(super) fn admin(views: Arc<Views>) -> Router {
         .method_not_allowed_fallback(not_allowed)
         .with_state(views)
         .merge(level)
+        .merge(console)
         .layer(middleware::from_fn_with_state(token, check))
         .layer(middleware::from_fn(mark))
 }
@@ -227,7 +232,7 @@ async fn drain(State(views): State<Arc<Views>>) -> Response {
 }
 
 async fn not_found() -> Response {
-    let message = "there is no such page; / lists them";
+    let message = "there is no such page; /help lists them";
     refuse(StatusCode::NOT_FOUND, "NOT_FOUND", message)
 }
 

@@ -185,3 +185,64 @@ fn write_row<T: AsRef<str>>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::admin::tests::BOOKS;
+    use crate::schema::compile::{Conflicts, Input, compile};
+    use crate::schema::tests::{input, schema};
+
+    #[test]
+    fn the_route_table_lines_up() {
+        assert_eq!(
+            RoutesView::new(&schema(BOOKS)).to_string(),
+            "\
+METHOD  TEMPLATE            RPC               STREAM         BODY       DECLARED
+POST    /books.Shop/Plain   books.Shop/Plain  server_stream  *          test.proto:17:7
+PUT     /v1/books:all       books.Shop/Put    client_stream  title      test.proto:15:9
+GET     /v1/titles/{title}  books.Shop/Get    unary          - -> name  test.proto:9:9
+GET     /v1/{name=books/*}  books.Shop/Get    unary          -          test.proto:9:9
+"
+        );
+    }
+
+    #[test]
+    fn a_route_that_is_not_served_says_who_else_wants_it() {
+        let text = r#"
+            syntax = "proto3";
+            package a;
+            import "google/api/annotations.proto";
+            message M { string b = 1; string c = 2; }
+            service S {
+              rpc One(M) returns (M) { option (google.api.http) = {get: "/v1/{b}"}; }
+              rpc Two(M) returns (M) { option (google.api.http) = {get: "/v1/{c}"}; }
+            }
+        "#;
+        let table = RoutesView::new(&compile(&input(text)).0).to_string();
+        assert!(
+            table.contains("  (conflicts with a.S/Two: not served)\n"),
+            "{table}"
+        );
+        let states = |conflicts| {
+            let (schema, _) = compile(&Input {
+                conflicts,
+                ..input(text)
+            });
+            let routes = RoutesView::new(&schema).routes.into_iter();
+            let states =
+                routes.map(|route| (route.rpc, route.state, route.conflicts_with.join(",")));
+            serde_json::to_value(states.collect::<Vec<_>>()).unwrap()
+        };
+        assert_eq!(
+            states(Conflicts::Error),
+            json!([
+                ["a.S/One", "conflict", "a.S/Two"],
+                ["a.S/Two", "conflict", "a.S/One"]
+            ])
+        );
+        assert_eq!(states(Conflicts::Last), json!([["a.S/Two", "served", ""]]));
+    }
+}

@@ -9,22 +9,20 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::explain::Setting;
-use super::routes_view::RoutesView;
 use super::views::UpstreamView;
 use super::{Facts, Params, Running, Views, bind};
 use crate::life::drain::Drain;
 use crate::life::ready::{Condition, Ready};
 use crate::live::Live;
-use crate::schema::compile::{Conflicts, Input, compile};
 use crate::schema::descriptor::FileDescriptorSet;
 use crate::schema::problem::{Location, Problem};
-use crate::schema::tests::{input, schema};
+use crate::schema::tests::schema;
 use crate::telemetry::clock::Clock;
 use crate::telemetry::tap::Filter;
 use crate::telemetry::{self, Telemetry};
 use crate::upstream::Seen;
 
-const BOOKS: &str = r#"
+pub(super) const BOOKS: &str = r#"
     syntax = "proto3";
     package books;
     import "google/api/annotations.proto";
@@ -118,6 +116,7 @@ fn port() -> Port {
         log_level: None,
         scrape: None,
         token: None,
+        data: None,
     };
     Port {
         admin: bound.admin_address().unwrap(),
@@ -379,52 +378,34 @@ fn the_port_is_free_when_it_has_stopped() {
     assert!(TcpStream::connect(address).is_err());
 }
 
+/// The page and all its parts are there, and nothing of it can come from elsewhere.
 #[test]
-fn the_route_table_lines_up() {
+fn the_console_is_whole_in_itself() {
+    let port = port();
+    let (_, head, page) = get(port.admin, "/");
+    assert!(head.contains("content-security-policy: default-src 'none'; script-src 'self'"));
+    let page = String::from_utf8(page).unwrap();
+    for part in ["console.css", "docs.css", "console.js"] {
+        assert!(page.contains(&format!("\"console/{part}\"")), "{part}");
+    }
+    for part in ["views.js", "charts.js", "schema.js", "try.js", "console.js"] {
+        let (status, head, body) = get(port.admin, &format!("/console/{part}"));
+        assert_eq!(status, 200, "{part}");
+        assert!(head.contains("content-type: text/javascript"), "{head}");
+        let body = String::from_utf8(body).unwrap();
+        assert!(
+            !body.contains("http://www.") || part == "charts.js",
+            "{part}"
+        );
+        assert_eq!(get(port.ops, &format!("/console/{part}")).0, 404, "{part}");
+    }
+    let head = format!(
+        "POST /try HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        port.admin
+    );
     assert_eq!(
-        RoutesView::new(&schema(BOOKS)).to_string(),
-        "\
-METHOD  TEMPLATE            RPC               STREAM         BODY       DECLARED
-POST    /books.Shop/Plain   books.Shop/Plain  server_stream  *          test.proto:17:7
-PUT     /v1/books:all       books.Shop/Put    client_stream  title      test.proto:15:9
-GET     /v1/titles/{title}  books.Shop/Get    unary          - -> name  test.proto:9:9
-GET     /v1/{name=books/*}  books.Shop/Get    unary          -          test.proto:9:9
-"
+        exchange(port.admin, &head).0,
+        501,
+        "nothing is tried over TLS"
     );
-}
-
-#[test]
-fn a_route_that_is_not_served_says_who_else_wants_it() {
-    let text = r#"
-        syntax = "proto3";
-        package a;
-        import "google/api/annotations.proto";
-        message M { string b = 1; string c = 2; }
-        service S {
-          rpc One(M) returns (M) { option (google.api.http) = {get: "/v1/{b}"}; }
-          rpc Two(M) returns (M) { option (google.api.http) = {get: "/v1/{c}"}; }
-        }
-    "#;
-    let table = RoutesView::new(&compile(&input(text)).0).to_string();
-    assert!(
-        table.contains("  (conflicts with a.S/Two: not served)\n"),
-        "{table}"
-    );
-    let states = |conflicts| {
-        let (schema, _) = compile(&Input {
-            conflicts,
-            ..input(text)
-        });
-        let routes = RoutesView::new(&schema).routes.into_iter();
-        let states = routes.map(|route| (route.rpc, route.state, route.conflicts_with.join(",")));
-        serde_json::to_value(states.collect::<Vec<_>>()).unwrap()
-    };
-    assert_eq!(
-        states(Conflicts::Error),
-        json!([
-            ["a.S/One", "conflict", "a.S/Two"],
-            ["a.S/Two", "conflict", "a.S/One"]
-        ])
-    );
-    assert_eq!(states(Conflicts::Last), json!([["a.S/Two", "served", ""]]));
 }

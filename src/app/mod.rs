@@ -224,6 +224,7 @@ impl Bound {
                 facts: Arc::new(facts::Facts(Arc::clone(&self.config))),
                 log_level: self.log_level,
                 scrape: self.config.telemetry.scrape.clone().map(Scrape::new),
+                data: self.tls.is_none().then_some(addresses.listen),
                 token: self.config.admin_token.clone(),
             })
             .map_err(StartError::Thread)?;

@@ -5,7 +5,8 @@ import { el } from "./schema.js";
 // More of a stream is counted, not shown.
 const MOST_SHOWN = 300;
 
-const base = new URL(".", location.href);
+// Where calls go, and how; the console of the admin port goes another way.
+export const way = { base: new URL(".", location.href), send: (url, init) => fetch(url, init) };
 
 export function panel(route, schemas) {
   const inputs = (route.operation.parameters ?? []).map((parameter) => input(parameter, schemas));
@@ -150,7 +151,7 @@ function request(route, inputs, body, accept) {
     const at = line.indexOf(":");
     if (at > 0) headers.push([line.slice(0, at).trim(), line.slice(at + 1).trim()]);
   }
-  const url = new URL(path.slice(1), base).href + (query.length ? `?${query.join("&")}` : "");
+  const url = new URL(path.slice(1), way.base).href + (query.length ? `?${query.join("&")}` : "");
   return { method: route.method, url, headers, body };
 }
 
@@ -174,7 +175,7 @@ async function call({ method, url, headers, body }, result, abort) {
   try {
     const bodyless = method === "GET" || method === "HEAD";
     const init = { method, headers, signal: abort.signal, body: bodyless ? undefined : body?.value() };
-    const response = await fetch(url, init);
+    const response = await way.send(url, init);
     status.className = `status ${response.ok ? "good" : "bad"}`;
     status.textContent = `${response.status} ${response.statusText}`.trim();
     tell("");
