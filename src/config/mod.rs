@@ -32,6 +32,7 @@ mod manual;
 mod overlay;
 mod reference;
 mod resolve;
+mod route_headers;
 mod secured;
 mod selected;
 pub mod settings;

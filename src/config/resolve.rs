@@ -11,13 +11,13 @@ use super::settings::{
 };
 use super::tree::{Source, Tree};
 use super::upstreams::connections;
-use super::values::{FieldName, HeaderName, PeriodOrOff, Selector};
-use super::{Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, machine, secured};
+use super::values::{HeaderName, PeriodOrOff, Selector};
+use super::{
+    Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, machine, route_headers, secured,
+};
 use crate::export::{file, fluent};
 use crate::protocol::cors::{self, Origins};
-use crate::schema::policy::{
-    BoundHeader, HeaderSource, Limits, Policies, Policy, RestOptions, SentHeader, Timeouts,
-};
+use crate::schema::policy::{BoundHeader, Limits, Policies, Policy, RestOptions, Timeouts};
 use crate::schema::problem::Problem;
 use crate::serve;
 use crate::telemetry::log::{Format, Options};
@@ -265,8 +265,8 @@ fn policies(settings: &Settings, tree: &Tree) -> Policies {
         let policy = covering
             .iter()
             .fold(default.clone(), |policy, (wide, route)| {
-                let mut policy = except(&policy, route, headers(wide, route, tree));
-                send(&mut policy, sent(wide, route, tree));
+                let mut policy = except(&policy, route, route_headers::bound(wide, route, tree));
+                route_headers::send(&mut policy, route_headers::sent(wide, route, tree));
                 policy
             });
         (selector.as_str().into(), Arc::new(policy))
@@ -346,66 +346,6 @@ fn except(base: &Policy, route: &RouteSettings, bound: Vec<BoundHeader>) -> Poli
             None => base.retry.clone(),
         },
     }
-}
-
-/// The headers and cookies that a route binds itself (B14).
-fn headers(selector: &Selector, route: &RouteSettings, tree: &Tree) -> Vec<BoundHeader> {
-    let bound = |source: HeaderSource, key: &str, name: &str, field: &FieldName| BoundHeader {
-        source,
-        field: field.0.clone(),
-        selector: selector.as_str().into(),
-        place: tree.value_place(&["routes", selector.as_str(), key, name]),
-    };
-    let headers = route.bind_headers.iter().map(|(name, field)| {
-        let source = HeaderSource::Header(name.0.clone());
-        bound(source, "bind_headers", &name.0, field)
-    });
-    let cookies = route.bind_cookies.iter().map(|(name, field)| {
-        let source = HeaderSource::Cookie(name.0.clone());
-        bound(source, "bind_cookies", &name.0, field)
-    });
-    headers.chain(cookies).collect()
-}
-
-/// The headers and cookies that say what fields of answers say, by a route itself (B14).
-fn sent(selector: &Selector, route: &RouteSettings, tree: &Tree) -> Vec<SentHeader> {
-    let sent = |source, key: &str, name: &str, field: &FieldName, attributes: &str| SentHeader {
-        bound: BoundHeader {
-            source,
-            field: field.0.clone(),
-            selector: selector.as_str().into(),
-            place: tree.value_place(&["routes", selector.as_str(), key, name]),
-        },
-        attributes: attributes.into(),
-    };
-    let headers = route.response_headers.iter().map(|(name, field)| {
-        let source = HeaderSource::Header(name.0.clone());
-        sent(source, "response_headers", &name.0, field, "")
-    });
-    let cookies = route.response_cookies.iter().map(|(name, value)| {
-        let source = HeaderSource::Cookie(name.0.clone());
-        let attributes = &value.attributes;
-        sent(
-            source,
-            "response_cookies",
-            &name.0,
-            &value.field,
-            attributes,
-        )
-    });
-    headers.chain(cookies).collect()
-}
-
-/// Lays what a route says of answers over what wider ones say.
-fn send(policy: &mut Policy, own: Vec<SentHeader>) {
-    if own.is_empty() {
-        return;
-    }
-    let mut rest = (*policy.rest).clone();
-    let again = |wide: &SentHeader| own.iter().any(|own| own.bound.source == wide.bound.source);
-    rest.sent_headers.retain(|wide| !again(wide));
-    rest.sent_headers.extend(own);
-    policy.rest = Arc::new(rest);
 }
 
 /// The deadlines of a route (M4): its `timeout` is used when the client gives none and caps what
