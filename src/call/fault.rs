@@ -164,7 +164,7 @@ impl Fault {
         self
     }
 
-    /// The methods for an `Allow` header (R8).
+    /// The methods for an `Allow` header (R8); of a 415, the encodings for an `Accept-Encoding`.
     #[must_use]
     pub fn with_allow(mut self, allow: impl Into<String>) -> Self {
         self.0.allow = Some(allow.into());

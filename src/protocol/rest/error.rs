@@ -1,6 +1,8 @@
 //! Error answers: one status, four shapes (E3), and what goes with it into the headers.
 
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::answer::Answer;
@@ -174,7 +176,11 @@ pub(super) fn from_fault(answer: &Answer, fault: &Fault) -> Response<Body> {
         .allow()
         .and_then(|allow| HeaderValue::from_str(allow).ok())
     {
-        headers.insert(ALLOW, allow);
+        let name = match fault.http() {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => ACCEPT_ENCODING,
+            _ => ALLOW,
+        };
+        headers.insert(name, allow);
     }
     if answer.reason_header && fault.app_status().is_none() {
         headers.insert(

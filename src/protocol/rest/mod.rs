@@ -19,6 +19,7 @@ mod sent_headers;
 mod size;
 mod stream;
 mod unary;
+mod unpacked;
 pub(super) mod websocket;
 
 use std::rc::Rc;
@@ -186,6 +187,11 @@ fn request_body(
 ) -> Body {
     let binding = reader.schema.binding(reader.binding);
     let streams = reader.schema.method(binding.method).kind.client_streams();
+    let body = if streams {
+        unpacked::unpack(sent.encoding, body)
+    } else {
+        body
+    };
     match sent.form {
         Form::Raw(content_type) if streams => raw::upload(reader, body, content_type),
         _ if streams => request::stream(reader, body, media::RequestStream::of(headers)),

@@ -145,6 +145,11 @@ fn boundary(value: &str) -> Result<Box<str>, Fault> {
         })
 }
 
+/// The encodings of a body that is read whole.
+const OF_BODIES: &str = "gzip, deflate, br, zstd";
+/// Those of a stream.
+const OF_STREAMS: &str = "gzip, deflate, zstd";
+
 fn encoding(headers: &HeaderMap, streams: bool) -> Result<Encoding, Fault> {
     let mut found = Encoding::Identity;
     let values = headers.get_all(CONTENT_ENCODING).iter();
@@ -154,15 +159,16 @@ fn encoding(headers: &HeaderMap, streams: bool) -> Result<Encoding, Fault> {
             name => name,
         };
         let encoding = Encoding::parse(name).filter(|_| found == Encoding::Identity);
+        // What a few bytes of br become knows no bound that a stream could be held to.
+        let encoding = encoding.filter(|encoding| !streams || *encoding != Encoding::Brotli);
+        let accepted = if streams { OF_STREAMS } else { OF_BODIES };
         found = encoding.ok_or_else(|| {
             unsupported(format!(
-                "a request body is compressed once, by one of {}",
-                Encoding::ACCEPTED
+                "this request body is compressed once, by one of {accepted}"
             ))
+            // RFC 9110, section 15.5.16: by this a client tells it from a type that is not taken.
+            .with_allow(accepted)
         })?;
-    }
-    if streams && found != Encoding::Identity {
-        return Err(unsupported("a stream of messages cannot be compressed"));
     }
     Ok(found)
 }
@@ -172,13 +178,18 @@ pub(super) fn decoded(encoding: Encoding, body: Bytes, limit: usize) -> Result<B
     if encoding == Encoding::Identity || body.is_empty() {
         return Ok(body);
     }
-    decompress(encoding, &body, limit).map_err(|error| match error {
+    decompress(encoding, &body, limit).map_err(refused)
+}
+
+/// What a client is told of a body that cannot be decompressed.
+pub(super) fn refused(error: CompressError) -> Fault {
+    match error {
         CompressError::TooLarge { limit } => too_large(limit),
-        CompressError::Malformed(_) => Fault::invalid(
+        CompressError::Malformed(encoding) => Fault::invalid(
             "BAD_COMPRESSION",
             format!("the request body is not valid {encoding}"),
         ),
-    })
+    }
 }
 
 fn unsupported(message: impl Into<std::borrow::Cow<'static, str>>) -> Fault {

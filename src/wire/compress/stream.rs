@@ -185,6 +185,11 @@ impl Decompressor {
         self.taken(&done)
     }
 
+    /// What comes out from here on counts anew: the limit is that of a piece, not of all of them.
+    pub fn renew(&mut self) {
+        self.unpacker.sink().left = self.limit;
+    }
+
     /// The body is over, and must be complete.
     pub fn finish(mut self) -> Result<Bytes, CompressError> {
         let done = match &mut self.unpacker {
