@@ -87,6 +87,10 @@ fn nothing_further_from_the_corpora_panics() {
 /// The same numbers in every run.
 struct Dice(u64);
 
+#[allow(
+    clippy::indexing_slicing,
+    reason = "every index is below the length it was drawn for"
+)]
 impl Dice {
     fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;

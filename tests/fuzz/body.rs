@@ -24,6 +24,12 @@ const RULES: [(&str, &str, &[&str]); 6] = [
     ("POST", "/v1/x", &["x"]),
 ];
 
+/// The rule that a byte stands for.
+fn rule(by: u8) -> (&'static str, &'static str, &'static [&'static str]) {
+    let at = usize::from(by) % RULES.len();
+    *RULES.get(at).expect("it is below the length")
+}
+
 /// Where a body goes.
 struct Place {
     binding: &'static Binding,
@@ -36,12 +42,15 @@ impl Place {
         let options = LookupOptions {
             ignore_trailing_slash: false,
         };
-        let Lookup::Match(found) = SCHEMA.routes.find(method, path, options) else {
-            panic!("{method} {path} is one of the rules");
+        let found = match SCHEMA.routes.find(method, path, options) {
+            Lookup::Match(found) => Some(found),
+            _ => None,
         };
-        let RouteTarget::Serve(id) = found.value else {
-            panic!("no two of these rules conflict");
+        let id = match found.map(|found| found.value) {
+            Some(RouteTarget::Serve(id)) => Some(id),
+            _ => None,
         };
+        let id = id.expect("it is one of the rules, of which no two conflict");
         let binding = SCHEMA.binding(*id);
         Self {
             binding,
@@ -51,7 +60,7 @@ impl Place {
     }
 
     fn chosen(by: u8) -> Self {
-        let (method, path, captures) = RULES[usize::from(by) % RULES.len()];
+        let (method, path, captures) = rule(by);
         Self::of(method, path, captures)
     }
 
@@ -125,7 +134,7 @@ pub(crate) fn form(data: &[u8]) {
     if place.captures.is_empty()
         && let Ok(text) = std::str::from_utf8(body)
     {
-        let (_, path, captures) = RULES[usize::from(*rule) % RULES.len()];
+        let (_, path, captures) = self::rule(*rule);
         let query = Place::of("GET", path, captures).bound(Some(text));
         if query
             .as_ref()

@@ -141,7 +141,8 @@ pub(crate) fn compressed(data: &[u8]) {
     let [encoding, size, rest @ ..] = data else {
         return;
     };
-    let encoding = ENCODINGS[usize::from(*encoding) % ENCODINGS.len()];
+    let at = usize::from(*encoding) % ENCODINGS.len();
+    let encoding = *ENCODINGS.get(at).expect("it is below the length");
     let size = usize::from(*size).max(1);
     let message = Bytes::copy_from_slice(rest);
     let whole = compress::decompress(encoding, &message, LIMIT);
