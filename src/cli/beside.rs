@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::app::Running;
 use crate::life::child::{self, Child, Output, Stream};
 use crate::life::signals::{Signals, is_stop};
-use crate::life::{systemd, task};
+use crate::life::systemd;
 use crate::telemetry::log::app::{AppLog, Lines};
 
 /// What is left of the grace period after `lifecycle.drain_timeout`, for the application.
@@ -54,33 +54,34 @@ enum End {
 
 /// Serves until the application ends or a signal asks to; the exit code. `reached` is called when
 /// the application can be called, and `stopping` when both are to end: it tells what running calls have left.
-pub(super) fn wait(
+pub(super) async fn wait(
     running: Running,
     mut child: Child,
-    reached: impl FnOnce(),
-    stopping: impl FnOnce(&Running) -> Duration,
+    signals: Option<Signals>,
+    (reached, stopping): (impl FnOnce(), impl FnOnce(&Running) -> Duration),
 ) -> io::Result<u8> {
-    task::local_runtime()?.block_on(async {
-        let mut signals = Signals::listen()?;
-        let end = live(&running, &mut child, &mut signals, reached).await;
-        let began = Instant::now();
-        match end {
-            End::Told(signal) => {
-                let patience = stopping(&running);
-                tracing::info!(?signal, ?patience, "stopping");
-                let killed_at = began + patience + GRACE;
-                stop(running, patience, &child, &mut signals).await?;
-                child.signal(signal);
-                Ok(leave(&mut child, &mut signals, killed_at).await)
-            }
-            End::Alone(code) => {
-                tracing::warn!(code, "the application has ended");
-                let patience = stopping(&running).min(ORPHANED);
-                stop(running, patience, &child, &mut signals).await?;
-                Ok(code)
-            }
+    let mut signals = match signals {
+        Some(signals) => signals,
+        None => Signals::listen()?,
+    };
+    let end = live(&running, &mut child, &mut signals, reached).await;
+    let began = Instant::now();
+    match end {
+        End::Told(signal) => {
+            let patience = stopping(&running);
+            tracing::info!(?signal, ?patience, "stopping");
+            let killed_at = began + patience + GRACE;
+            stop(running, patience, &child, &mut signals).await?;
+            child.signal(signal);
+            Ok(leave(&mut child, &mut signals, killed_at).await)
         }
-    })
+        End::Alone(code) => {
+            tracing::warn!(code, "the application has ended");
+            let patience = stopping(&running).min(ORPHANED);
+            stop(running, patience, &child, &mut signals).await?;
+            Ok(code)
+        }
+    }
 }
 
 /// Until one of both ends.

@@ -17,7 +17,7 @@ use crate::admin::routes_view::RoutesView;
 use crate::app::{self, Addresses, Bound, Gateway, Outputs, Running, StartError};
 use crate::config::{self, Config};
 use crate::life::child::Child;
-use crate::life::systemd::Notifier;
+use crate::life::signals::Signals;
 use crate::life::{init, task};
 use crate::schema::problem::{Problem, Severity};
 use crate::telemetry::diagnostics;
@@ -200,6 +200,9 @@ fn serve(
         }
     };
     let notifier = supervisor.notifier.clone();
+    // Who hears that this process is there may stop it at once.
+    let runtime = task::local_runtime()?;
+    let mut stop = runtime.block_on(async { app::signal::Stop::listen() })?;
     // Both writers come to rest, with what is left, when this function ends.
     let (stdout, _flush_stdout) = queue::start("stdout", queue::DEFAULT_LIMIT, io::stdout())?;
     let (stderr, _flush_stderr) = queue::start("stderr", queue::DEFAULT_LIMIT, io::stderr())?;
@@ -213,6 +216,8 @@ fn serve(
     };
     let outputs = Outputs::start(telemetry, &stdout)?.with_log_level(level);
     let patience = config.drain_timeout;
+    let signals = application.map(|_| runtime.block_on(async { Signals::listen() }));
+    let signals = signals.transpose()?;
     let started = match application {
         None => bind(config, &outputs, supervisor).and_then(|bound| start(bound, &stdout)),
         Some(command) => bind(config, &outputs, supervisor)
@@ -221,7 +226,9 @@ fn serve(
     match started {
         Ok((running, None)) => {
             notifier.ready(&status(&running));
-            wait(running, patience, &notifier)?;
+            let signal = runtime.block_on(stop.told());
+            notifier.stopping();
+            end(running, patience, signal);
             Ok(exit::FINE)
         }
         Ok((running, Some(Ok(child)))) => {
@@ -235,7 +242,8 @@ fn serve(
                 notifier.stopping();
                 left(patience, running.drain().age())
             };
-            beside::wait(running, child, reached, stopping)
+            let living = beside::wait(running, child, signals, (reached, stopping));
+            runtime.block_on(living)
         }
         Ok((_running, Some(Err((code, error))))) => {
             writeln!(err, "error: the command cannot be started: {error}")?;
@@ -311,16 +319,13 @@ fn listening(addresses: Addresses, fingerprint: Option<&str>) -> String {
     line
 }
 
-/// Serves until a signal, then lets what is in flight end.
-fn wait(running: Running, patience: Duration, notifier: &Notifier) -> io::Result<()> {
-    let signal = task::local_runtime()?.block_on(app::signal::stop())?;
-    notifier.stopping();
+/// Lets what is in flight end.
+fn end(running: Running, patience: Duration, signal: &str) {
     let patience = left(patience, running.drain().age());
     tracing::info!(signal, ?patience, "stopping");
     if !running.shutdown(patience) {
         tracing::warn!("what was still in flight was ended");
     }
-    Ok(())
 }
 
 /// What is left for running calls when it has drained for some time: whoever stops us counts from
