@@ -94,6 +94,7 @@ const fill = (selector, values) => page.evaluate((selector, values) => {
 }, selector, values);
 await fill("#Bookstore_GetShelf form", { shelf: "scifi" });
 await page.waitForSelector("#Bookstore_GetShelf .status.good");
+check("a route opens by keyboard", await page.$eval("#Bookstore_GetShelf", (route) => route.open));
 check("a route is tried", (await text(page, "#Bookstore_GetShelf .result")).includes("shelves/scifi"));
 await page.screenshot({ path: `${directory}/routes.png` });
 await fill("#Bookstore_GetShelf form", { shelf: "süß/x" });

@@ -7,7 +7,7 @@ import { openCalls, openExplain, openRoutes, openSettings } from "./views.js";
 const KEPT = 15 * 60;
 const views = ["overview", "routes", "calls", "explain", "settings"];
 const find = (id) => document.getElementById(id);
-const state = { samples: [], last: undefined, bounds: [], names: [], range: 300, series: "" };
+const state = { samples: [], last: undefined, bounds: [], names: [], range: 60, series: "" };
 
 export async function ask(path, init) {
   const response = await fetch(path, init);

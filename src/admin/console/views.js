@@ -42,8 +42,11 @@ export async function openRoutes(ask) {
       state.textContent = `${shown} of ${routes.length} routes`;
     };
     find("filter").addEventListener("input", narrow);
-    find("filter").addEventListener("keydown", ({ key }) => {
-      if (key === "Enter") cards.find((one) => !one.hidden)?.querySelector("summary").focus();
+    find("filter").addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      // Or the same key would open what it has just reached.
+      event.preventDefault();
+      cards.find((one) => !one.hidden)?.querySelector("summary").focus();
     });
     narrow();
   } catch (error) {
