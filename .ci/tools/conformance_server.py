@@ -17,6 +17,7 @@ import tempfile
 
 GRPC = 2  # Protocol
 HTTP_2 = 2  # HTTPVersion
+USE_TLS, CLIENT_CERT, SERVER_CREDS = 4, 5, 7  # fields of ServerCompatRequest
 STARTED = []
 
 
@@ -71,6 +72,11 @@ def send(stream, message):
     stream.flush()
 
 
+def keep(path, content):
+    with open(path, "wb") as file:
+        file.write(content)
+
+
 def start(command, log, **options):
     log = open(log, "ab")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, **options)
@@ -93,8 +99,6 @@ def main(gateway, grpcserver, protos, logs):
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     wanted = receive(sys.stdin.buffer)
-    if wanted.get(4):
-        sys.exit("this server has no TLS")
     limit = wanted.get(6) or 4 << 20
 
     # The application speaks nothing but gRPC, whatever is asked of the gateway.
@@ -103,13 +107,23 @@ def main(gateway, grpcserver, protos, logs):
     app_port = receive(app.stdout)[2]
 
     empty = tempfile.mkdtemp(dir=logs)
-    with open(f"{empty}/sidegate.yaml", "w") as config:
-        json.dump({"limits": {"message": f"{limit}B"}}, config)
+    settings = {"limits": {"message": f"{limit}B"}}
     flags = ["--listen", "127.0.0.1:0", "--admin", "off", "--proto", protos]
+    shown = b""
+    if wanted.get(USE_TLS):
+        pair = fields(wanted[SERVER_CREDS])
+        keep(f"{empty}/cert.pem", pair[1])
+        keep(f"{empty}/key.pem", pair[2])
+        flags += ["--tls-cert", "cert.pem", "--tls-key", "key.pem"]
+        shown = text(3, pair[1])
+        if clients := wanted.get(CLIENT_CERT):
+            keep(f"{empty}/clients.pem", clients)
+            settings["tls"] = {"client_auth": "required", "client_ca": ["clients.pem"]}
+    keep(f"{empty}/sidegate.yaml", json.dumps(settings).encode())
     flags += ["--upstream", f"http://127.0.0.1:{app_port}", "--workers", "1"]
     served = start([gateway, "serve", *flags], f"{logs}/gateway.err", cwd=empty)
     port = int(json.loads(served.stdout.readline())["listen"].rsplit(":", 1)[1])
-    send(sys.stdout.buffer, text(1, b"127.0.0.1") + number(2, port))
+    send(sys.stdout.buffer, text(1, b"127.0.0.1") + number(2, port) + shown)
     # The access log, until the end.
     with open(f"{logs}/access.log", "ab") as log:
         for line in served.stdout:
