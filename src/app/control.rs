@@ -53,6 +53,7 @@ pub struct Running {
     stop: Option<oneshot::Sender<Duration>>,
     thread: Option<JoinHandle<bool>>,
     pub(super) tls: Option<Arc<tls::Server>>,
+    pub(super) upstream_tls: Option<Arc<tls::Client>>,
     /// Kept to be dropped last: probes are answered to the end.
     _admin: admin::Running,
 }
@@ -86,6 +87,7 @@ impl Control {
             stop,
             thread,
             tls: None,
+            upstream_tls: None,
             _admin: admin,
         })
     }
@@ -168,7 +170,9 @@ impl Running {
     /// Reads certificates and keys again, without a failed handshake. What is wrong with any of
     /// them is logged and changes nothing; `true` when nothing was. Blocks.
     pub fn reload_certificates(&self) -> bool {
-        self.tls.as_deref().is_none_or(secure::reload)
+        let clients = self.tls.as_deref().is_none_or(secure::reload);
+        let app = self.upstream_tls.as_deref();
+        app.is_none_or(secure::reload_client) && clients
     }
 
     /// How it is asked to send clients elsewhere; new connections are still accepted then.

@@ -119,8 +119,8 @@ impl Gateway {
         outputs: &Outputs,
         sockets: Sockets,
     ) -> Result<Bound, StartError> {
-        let tls = config.tls.clone().map(Secure::load).transpose();
-        let tls = tls.map_err(StartError::Certificates)?;
+        let (tls, upstream) = secure::load(&config).map_err(StartError::Certificates)?;
+        let config = Config { upstream, ..config };
         let listener = match sockets.listen {
             Some(socket) => Listener::from_std(socket),
             None => Listener::bind(config.listen),
@@ -254,6 +254,7 @@ impl Bound {
         let mut running = control
             .start(addresses, admin)
             .map_err(StartError::Thread)?;
+        running.upstream_tls = self.config.upstream.tls.clone();
         running.tls = self.tls.map(|tls| Arc::clone(tls.server()));
         Ok(running)
     }

@@ -160,9 +160,11 @@ fn ask_once(config: &Config) -> Result<Reflected, Problem> {
              give its .proto files with --proto",
         )
     };
+    let params = super::secure::upstream(config)
+        .map_err(|_told| failed(String::from("its certificates cannot be verified")))?;
     let runtime = crate::life::task::local_runtime().map_err(|error| failed(error.to_string()))?;
     runtime
-        .block_on(ask(&Upstreams::new(config.upstream.clone())))
+        .block_on(ask(&Upstreams::new(params)))
         .map_err(|fault| failed(fault.to_string()))
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::schema::problem::{Problem, Severity};
 use crate::telemetry::clock::Clock;
-use crate::tls::{Changed, Params, Server};
+use crate::tls::{Changed, Client, Params, Server};
+use crate::upstream;
 
 /// TLS towards clients, and what was odd with it at the start.
 #[derive(Debug)]
@@ -16,11 +17,54 @@ pub(super) struct Secure {
 
 /// What is wrong with the certificates of a configuration, for `check`. Blocks.
 pub fn check(config: &Config) -> Vec<Problem> {
-    match config.tls.clone().map(Secure::load) {
+    let mut problems = match config.tls.clone().map(Secure::load) {
         None => Vec::new(),
         Some(Ok(secure)) => secure.warnings,
         Some(Err(problems)) => problems,
+    };
+    problems.extend(upstream(config).err().into_iter().flatten());
+    problems
+}
+
+/// What connections to the application are made with, TLS included. Blocks.
+pub(super) fn upstream(config: &Config) -> Result<upstream::Params, Vec<Problem>> {
+    let tls = config.upstream_tls.clone();
+    let tls = tls.map(|params| Client::load(params, (Clock::system().wall)()));
+    Ok(upstream::Params {
+        tls: tls.transpose()?.map(Arc::new),
+        ..config.upstream.clone()
+    })
+}
+
+/// Both halves of TLS, or all that is wrong with either.
+pub(super) fn load(config: &Config) -> Result<(Option<Secure>, upstream::Params), Vec<Problem>> {
+    match (
+        config.tls.clone().map(Secure::load).transpose(),
+        upstream(config),
+    ) {
+        (Ok(secure), Ok(upstream)) => Ok((secure, upstream)),
+        (secure, upstream) => {
+            let mut problems = secure.err().unwrap_or_default();
+            problems.extend(upstream.err().into_iter().flatten());
+            Err(problems)
+        }
     }
+}
+
+/// The same for connections to the application that are made from now on.
+pub(super) fn reload_client(client: &Client) -> bool {
+    match client.reload((Clock::system().wall)()) {
+        Ok(Changed::Yes) => tracing::info!("the certificates for the application were read again"),
+        Ok(Changed::No) => {}
+        Err(problems) => {
+            for problem in &problems {
+                tracing::error!("{problem}");
+            }
+            tracing::error!("the certificates for the application stay what they were");
+            return false;
+        }
+    }
+    true
 }
 
 impl Secure {

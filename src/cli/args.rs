@@ -180,7 +180,7 @@ struct Flags {
     #[arg(long, value_name = "ADDR", global = true)]
     ops: Option<String>,
 
-    /// The application: http://, unix: or dns:/// [default: http://127.0.0.1:50051]
+    /// The application: http://, https://, unix: or dns:/// [default: http://127.0.0.1:50051]
     /// [env: SIDEGATE_UPSTREAM]
     #[arg(long, value_name = "URL", global = true)]
     upstream: Option<String>,

@@ -11,7 +11,6 @@ const PLANNED: &[&str] = &[
     "routes.*.split",
     "routes.*.upstream",
     "upstreams.*.codecs",
-    "upstreams.*.tls",
 ];
 
 /// Whether a path of keys is planned.

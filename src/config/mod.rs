@@ -93,6 +93,8 @@ pub struct Config {
     pub selected: Vec<Selected>,
     /// Where the application is.
     pub upstream: upstream::Params,
+    /// How it is known, if it is asked over TLS.
+    pub upstream_tls: Option<tls::ClientParams>,
     /// Where its plain HTTP is, for paths that no rule knows.
     pub fallback: Option<upstream::Params>,
     /// Limits of connections from clients.

@@ -62,6 +62,7 @@ pub(super) fn resolve(
         policies: policies(&settings, &tree),
         selected: selected(&settings, &tree),
         upstream: upstream(&settings),
+        upstream_tls: secured::upstream(&settings, &tree, input),
         fallback: settings.rest.fallback.as_ref().map(|fallback| {
             let target = fallback.target.clone();
             Params {

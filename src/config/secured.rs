@@ -5,8 +5,10 @@ use super::overlay::Input;
 use super::resolve::path;
 use super::settings::{ClientAuth, Settings, TlsVersion};
 use super::tree::Tree;
+use super::values::UpstreamUrl;
 use crate::schema::problem::Problem;
-use crate::tls::{self, Clients, File, Pair, Params, Version};
+use crate::tls::{self, ClientParams, Clients, File, Pair, Params, Version};
+use crate::upstream::Target;
 
 /// TLS towards clients, if there is any.
 pub(super) fn listener(settings: &Settings, tree: &Tree, input: &Input) -> Option<Params> {
@@ -42,8 +44,58 @@ pub(super) fn listener(settings: &Settings, tree: &Tree, input: &Input) -> Optio
     })
 }
 
+/// How the application is known, if it is asked over TLS.
+pub(super) fn upstream(settings: &Settings, tree: &Tree, input: &Input) -> Option<ClientParams> {
+    let (name, given) = settings.upstreams.iter().next()?;
+    let Target::Tls { host, .. } = &given.url.as_ref()?.target else {
+        return None;
+    };
+    let tls = given.tls.clone().unwrap_or_default();
+    let keys = ["upstreams", name, "tls"];
+    let branch = tree.branch(&keys).map(|branch| &branch.tree);
+    let place = tree
+        .value_place(&["upstreams", name, "tls", "server_name"])
+        .or_else(|| tree.value_place(&["upstreams", name, "url"]));
+    Some(ClientParams {
+        name: tls.server_name.unwrap_or_else(|| host.clone()),
+        place,
+        authorities: files(tree, &["upstreams", name, "tls", "ca"], input),
+        own: branch.and_then(|branch| pair(branch, &keys.join("."), input)),
+    })
+}
+
+/// Tells what of the application's TLS is missing or has no effect.
+fn upstream_conflicts(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
+    for (name, given) in &settings.upstreams {
+        let over_tls = |url: &UpstreamUrl| matches!(url.target, Target::Tls { .. });
+        if given.endpoints.iter().any(over_tls) {
+            let place = tree.value_place(&["upstreams", name, "endpoints"]);
+            let message = format!("`upstreams.{name}.endpoints` cannot be asked over TLS");
+            problems.push(Problem::error(place, message).with_help("give one `url` instead"));
+        }
+        let keys = ["upstreams", name, "tls"];
+        let Some(branch) = tree.branch(&keys) else {
+            continue;
+        };
+        let target = given.url.as_ref().map(|url| &url.target);
+        if !matches!(target, Some(Target::Tls { .. })) {
+            let message = format!("`upstreams.{name}.tls` has no effect without TLS");
+            let problem = Problem::error(branch.key.location(), message);
+            problems.push(problem.with_help("let `url` begin with `https://`"));
+        }
+        halves(&branch.tree, &keys.join("."), problems);
+    }
+    let fallback = settings.rest.fallback.as_ref().map(|url| &url.target);
+    if matches!(fallback, Some(Target::Tls { .. })) {
+        let place = tree.value_place(&["rest", "fallback"]);
+        let message = "`rest.fallback` cannot be asked over TLS";
+        problems.push(Problem::error(place, message).with_help("give an address in plain HTTP"));
+    }
+}
+
 /// Tells what of `tls` is missing, and what has no effect.
 pub(super) fn conflicts(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
+    upstream_conflicts(settings, tree, problems);
     let Some(branch) = tree.branch(&["tls"]) else {
         return;
     };

@@ -5,11 +5,12 @@
 //!     -> files are read, every problem is told -> a whole new configuration of rustls, published
 //! ```
 //!
-//! [`Server`] is the side towards clients. What it publishes is immutable: a handshake takes what
+//! [`Server`] is the side towards clients, [`Client`] that towards the application. What it publishes is immutable: a handshake takes what
 //! there is when it begins, and a reload that finds anything wrong leaves it as it is. Nothing
 //! here opens a socket or reads a clock; `rustls` is named nowhere else.
 
 mod choose;
+mod client;
 mod facts;
 mod files;
 mod identity;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 
+pub use client::{Client, ClientParams};
 pub use facts::Facts;
 pub use files::{File, Pair};
 pub use identity::identity;

@@ -18,6 +18,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::http2::{self, Driver};
 use super::pool::Lane;
@@ -40,6 +42,7 @@ pub(super) struct Socket {
 #[derive(Debug)]
 enum Stream {
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
 }
 
@@ -61,7 +64,8 @@ pub(super) enum Link {
 /// Dials and shakes hands; the error is for the log.
 pub(super) async fn connect(params: &Params, lane: Lane) -> Result<Connected, String> {
     let making = async {
-        let stream = dial(&params.target, params.user_timeout)
+        let stream = dial(&params.target, params.user_timeout).await;
+        let stream = secure(stream, params)
             .await
             .map_err(|error| format!("cannot connect to {}: {error}", params.target))?;
         shake_hands(stream, params, lane)
@@ -91,7 +95,7 @@ pub(super) async fn socket(target: &Target, user_timeout: Duration) -> io::Resul
 
 async fn dial(target: &Target, user_timeout: Duration) -> io::Result<Stream> {
     match target {
-        Target::Tcp { host, port } => {
+        Target::Tcp { host, port } | Target::Tls { host, port } => {
             let stream = TcpStream::connect((host.as_str(), *port)).await?;
             stream.set_nodelay(true)?;
             SockRef::from(&stream).set_tcp_user_timeout(Some(user_timeout))?;
@@ -99,6 +103,27 @@ async fn dial(target: &Target, user_timeout: Duration) -> io::Result<Stream> {
         }
         Target::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
     }
+}
+
+/// Encrypts a connection to a target that wants it, and agrees on HTTP/2.
+async fn secure(stream: io::Result<Stream>, params: &Params) -> io::Result<Stream> {
+    let stream = match (stream?, &params.target) {
+        (Stream::Tcp(stream), Target::Tls { .. }) => stream,
+        (stream, _) => return Ok(stream),
+    };
+    let Some(tls) = &params.tls else {
+        return Err(io::Error::other(
+            "it wants TLS, and how it is known was not said",
+        ));
+    };
+    let connector = TlsConnector::from(tls.config());
+    let stream = connector.connect(tls.name(), stream).await?;
+    if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+        return Err(io::Error::other(
+            "it does not agree on HTTP/2 by ALPN, which gRPC needs",
+        ));
+    }
+    Ok(Stream::Tls(Box::new(stream)))
 }
 
 async fn shake_hands(stream: Stream, params: &Params, lane: Lane) -> Result<Connected, String> {
@@ -118,6 +143,9 @@ async fn shake_hands(stream: Stream, params: &Params, lane: Lane) -> Result<Conn
                 max_header_list: params.max_header_list,
             };
             let (client, mut driver) = Driver::new(socket, limits);
+            if matches!(params.target, Target::Tls { .. }) {
+                driver.say_https();
+            }
             driver.introduce().await?;
             Link::Unary(client, driver)
         }
@@ -186,6 +214,7 @@ impl AsyncRead for Socket {
         let before = buffer.filled().len();
         let result = match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_read(context, buffer),
             Stream::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
         };
         let read = buffer.filled().len() - before;
@@ -206,6 +235,7 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
             Stream::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
@@ -217,6 +247,7 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(context, slices),
             Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
@@ -228,6 +259,7 @@ impl AsyncWrite for Socket {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_flush(context),
             Stream::Unix(stream) => Pin::new(stream).poll_flush(context),
         }
     }
@@ -235,6 +267,7 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(context),
             Stream::Unix(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }

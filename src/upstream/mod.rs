@@ -57,6 +57,7 @@ use crate::call::{Call, Fault, LocalFuture, Reply};
 use crate::life::ready::Ready;
 use crate::life::task::{self, Task};
 use crate::schema::StreamKind;
+use crate::tls;
 
 /// What the connections to the application are made with.
 #[derive(Clone, Debug)]
@@ -71,6 +72,8 @@ pub struct Params {
     pub outliers: Outliers,
     /// For how long.
     pub ejection: Ejection,
+    /// How it is known, when the target is over TLS.
+    pub tls: Option<Arc<tls::Client>>,
     /// How long connecting may take, and how long a call waits for a place on a connection.
     pub connect_timeout: Duration,
     /// How long sent bytes may stay without an answer of the far side's kernel.
@@ -120,6 +123,7 @@ impl Params {
                 first: Duration::from_secs(1),
                 longest: Duration::from_secs(30),
             },
+            tls: None,
             connect_timeout: Duration::from_secs(5),
             user_timeout: Duration::from_secs(10),
             ping_after: Duration::from_secs(10),

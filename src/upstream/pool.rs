@@ -10,7 +10,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -18,7 +18,7 @@ use super::attempts::Unanswered;
 use super::connection::{Connection, Living};
 use super::endpoint::Endpoint;
 use super::state::PoolState;
-use super::{Params, connect, fault};
+use super::{Params, Target, connect, fault};
 use crate::call::Fault;
 use crate::life::ready::{Condition, Ready};
 use crate::life::task::TaskSet;
@@ -51,6 +51,7 @@ pub(super) struct Pool {
     myself: Weak<Self>,
     pub(super) params: Params,
     pub(super) authority: Authority,
+    pub(super) scheme: Scheme,
     /// What the log calls the endpoint.
     pub(super) name: Arc<str>,
     /// Calls that have a place.
@@ -105,6 +106,10 @@ impl Pool {
         let given = params.authority.clone();
         Rc::new_cyclic(|myself| Self {
             myself: Weak::clone(myself),
+            scheme: match target {
+                Target::Tls { .. } => Scheme::HTTPS,
+                Target::Tcp { .. } | Target::Unix(_) => Scheme::HTTP,
+            },
             state: params.states.pool(),
             authority: given.unwrap_or_else(|| target.authority()),
             name: Arc::clone(endpoint.name()),

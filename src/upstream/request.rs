@@ -20,7 +20,11 @@ pub(super) struct Head {
 
 impl Head {
     /// The head for an attempt that starts now.
-    pub(super) fn request(&self, default_authority: &Authority) -> Result<Request<()>, Fault> {
+    pub(super) fn request(
+        &self,
+        scheme: &Scheme,
+        default_authority: &Authority,
+    ) -> Result<Request<()>, Fault> {
         let mut headers = self.metadata.clone();
         headers.insert(TE, HeaderValue::from_static("trailers"));
         if !headers.contains_key(CONTENT_TYPE) {
@@ -37,7 +41,7 @@ impl Head {
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = Uri::builder()
-            .scheme(Scheme::HTTP)
+            .scheme(scheme.clone())
             .authority(authority.clone())
             .path_and_query(self.path.clone())
             .build()

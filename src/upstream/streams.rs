@@ -87,7 +87,7 @@ async fn attempt(
     note_start(&sending.record, pool);
     let outgoing = &sending.outgoing;
     let deadline = sending.head.deadline;
-    let request = sending.head.request(&pool.authority);
+    let request = sending.head.request(&pool.scheme, &pool.authority);
     let request = request.map_err(Failed::Sent)?;
     let bare = matches!(outgoing, Outgoing::Whole(data) if data.is_empty());
     let (response, stream) = match open(&lease, request, bare) {

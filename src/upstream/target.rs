@@ -1,7 +1,7 @@
 //! [`Target`]: where the application listens, as `--upstream` says it.
 //!
 //! ```text
-//! target    = "http://" host [ ":" port ] [ "/" ]
+//! target    = ( "http://" | "https://" ) host [ ":" port ] [ "/" ]
 //!           | "dns:///" host ":" port
 //!           | "unix:" path | "unix://" absolute-path
 //! host      = name | IPv4 | "[" IPv6 "]"
@@ -17,6 +17,13 @@ use http::uri::Authority;
 pub enum Target {
     /// A host, by name or number, and a port.
     Tcp {
+        /// A name, or an address without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// The same, over TLS.
+    Tls {
         /// A name, or an address without brackets.
         host: String,
         /// The port.
@@ -38,20 +45,25 @@ impl Target {
         if let Some(rest) = text.strip_prefix("unix:") {
             return unix(text, rest);
         }
-        if text.starts_with("https://") {
-            return Err(format!(
-                "`{text}`: TLS to the app is not available yet; use http://"
-            ));
+        if let Some(rest) = text.strip_prefix("https://") {
+            let target = tcp(text, rest.strip_suffix('/').unwrap_or(rest), Some(443))?;
+            return Ok(match target {
+                Self::Tcp { host, port } => Self::Tls { host, port },
+                other => other,
+            });
         }
         Err(format!(
-            "`{text}` is not an upstream; expected http://host:port, unix:path or dns:///host:port"
+            "`{text}` is not an upstream; expected http://host:port, https://host:port, unix:path or \
+             dns:///host:port"
         ))
     }
 
     /// The `:authority` of calls that bring none.
     pub fn authority(&self) -> Authority {
         match self {
-            Self::Tcp { host, port } => Authority::try_from(join(host, *port)).ok(),
+            Self::Tcp { host, port } | Self::Tls { host, port } => {
+                Authority::try_from(join(host, *port)).ok()
+            }
             Self::Unix(_) => None,
         }
         .unwrap_or_else(|| Authority::from_static("localhost"))
@@ -116,6 +128,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { host, port } => f.write_str(&join(host, *port)),
+            Self::Tls { host, port } => write!(f, "https://{}", join(host, *port)),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -137,10 +150,8 @@ mod tests {
             ("unix:/run/app.sock", Ok("unix:/run/app.sock")),
             ("unix:///run/app.sock", Ok("unix:/run/app.sock")),
             ("unix:app.sock", Ok("unix:app.sock")),
-            (
-                "https://app:1",
-                Err("`https://app:1`: TLS to the app is not available yet; use http://"),
-            ),
+            ("https://app:1", Ok("https://app:1")),
+            ("https://[::1]/", Ok("https://[::1]:443")),
             (
                 "http://app:0",
                 Err("`http://app:0`: a port from 1 to 65535 is missing"),
@@ -170,8 +181,8 @@ mod tests {
             (
                 "127.0.0.1:50051",
                 Err(
-                    "`127.0.0.1:50051` is not an upstream; expected http://host:port, unix:path \
-                     or dns:///host:port",
+                    "`127.0.0.1:50051` is not an upstream; expected http://host:port, \
+                     https://host:port, unix:path or dns:///host:port",
                 ),
             ),
         ];

@@ -29,6 +29,11 @@ async fn start_whole(directory: &Path, tls: &str, more: &str, bytes: usize) -> R
         "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nschema: {{reflection: off}}\n\
          tls: {tls}\nrest:\n  fallback: http://{echo}\n{more}"
     );
+    start_text(directory, &text)
+}
+
+/// Starts a gateway with this file.
+pub(crate) fn start_text(directory: &Path, text: &str) -> Running {
     let file = directory.join("sidegate.yaml");
     std::fs::write(&file, text).unwrap();
     let (config, problems) = config::load(&Input {

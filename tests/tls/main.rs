@@ -1,4 +1,4 @@
-//! TLS towards clients: a real gateway, a client by rustls, and an application behind
+//! TLS, towards clients and towards the application: a real gateway, a client by rustls, and an application behind
 //! `rest.fallback` that answers with what it was asked.
 
 #![allow(
@@ -10,6 +10,7 @@
     reason = "a failing test may panic, and its servers end with their runtime"
 )]
 
+mod app;
 mod authority;
 mod client;
 mod gateway;

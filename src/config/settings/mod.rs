@@ -43,7 +43,7 @@ pub use telemetry::{
     AccessLog, B3, LogFormat, LogLevel, LogSettings, Parents, TelemetrySettings, TraceSettings,
 };
 pub use tls::{CertificateSettings, ClientAuth, TlsSettings, TlsVersion};
-pub use upstreams::{OutlierSettings, UpstreamSettings};
+pub use upstreams::{OutlierSettings, UpstreamSettings, UpstreamTlsSettings};
 
 /// The configuration of Sidegate.
 ///

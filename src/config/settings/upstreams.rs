@@ -1,5 +1,7 @@
 //! `upstreams`: where the application is.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +11,7 @@ use crate::config::values::{Period, Size, UpstreamUrl};
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct UpstreamSettings {
-    /// `http://host:port`, `unix:/path/of.sock`, or `dns:///host:port`.
+    /// `http://host:port`, `https://host:port`, `unix:/path/of.sock`, or `dns:///host:port`.
     ///
     /// Default: `http://127.0.0.1:50051`.
     pub url: Option<UpstreamUrl>,
@@ -24,6 +26,9 @@ pub struct UpstreamSettings {
 
     /// When an endpoint is left out.
     pub outliers: OutlierSettings,
+
+    /// How the application is known, when `url` begins with `https://`.
+    pub tls: Option<UpstreamTlsSettings>,
 
     /// How long a connection may take to come about, and how long a call waits for a place on
     /// one.
@@ -94,4 +99,21 @@ pub struct OutlierSettings {
     ///
     /// Default: `30s`.
     pub longest_pause: Option<Period>,
+}
+
+/// How an application is known that speaks TLS. Its certificate is always verified.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub struct UpstreamTlsSettings {
+    /// Who signs its certificate: PEM files. Not set: those whom the system trusts.
+    pub ca: Option<Vec<PathBuf>>,
+
+    /// The name that its certificate has to bear. Not set: the host of `url`.
+    pub server_name: Option<String>,
+
+    /// A certificate of the gateway's own, for an application that asks who calls.
+    pub cert: Option<PathBuf>,
+
+    /// The private key of `cert`.
+    pub key: Option<PathBuf>,
 }

@@ -40,6 +40,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         (Client(session), driver)
     }
 
+    /// The connection is encrypted, and calls say so.
+    pub(in crate::upstream) fn say_https(&mut self) {
+        self.session.borrow_mut().encoder.say_https();
+    }
+
     /// Runs until the far side has introduced itself and takes streams; the error says why it
     /// has not.
     pub(in crate::upstream) async fn introduce(&mut self) -> Result<(), String> {
@@ -83,6 +88,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         loop {
             session.send_bodies();
             if session.output.is_empty() {
+                // Encrypted bytes may still wait; a plain socket has nothing to flush.
+                match Pin::new(&mut self.socket).poll_flush(context) {
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error.to_string())),
+                    Poll::Pending if !session.has_ended() => return Poll::Pending,
+                    Poll::Ready(Ok(())) | Poll::Pending => {}
+                }
                 return if session.has_ended() {
                     Poll::Ready(Ok(()))
                 } else {

@@ -40,7 +40,12 @@ pub(in crate::upstream::http2) struct Encoder {
     max: usize,
     /// The smallest size that was set since the last block, if it has to be said.
     unsaid: Option<usize>,
+    scheme: u8,
 }
+
+/// `:scheme` by its place in the static table.
+const SCHEME_HTTP: u8 = 0x86;
+const SCHEME_HTTPS: u8 = 0x87;
 
 #[derive(Debug)]
 struct Entry {
@@ -73,7 +78,13 @@ impl Encoder {
             size: 0,
             max: DEFAULT_TABLE_BYTES,
             unsaid: None,
+            scheme: SCHEME_HTTP,
         }
+    }
+
+    /// Requests say `https` from now on.
+    pub(in crate::upstream::http2) fn say_https(&mut self) {
+        self.scheme = SCHEME_HTTPS;
     }
 
     /// The far side allows a table of this size; more than the usual one is not made use of.
@@ -90,14 +101,13 @@ impl Encoder {
     /// Appends the block of a request.
     pub(in crate::upstream::http2) fn encode(&mut self, request: &Request<'_>, out: &mut Vec<u8>) {
         const METHOD_POST: u8 = 0x83;
-        const SCHEME_HTTP: u8 = 0x86;
         if let Some(smallest) = self.unsaid.take() {
             if smallest < self.max {
                 integer(out, 0x20, 5, smallest);
             }
             integer(out, 0x20, 5, self.max);
         }
-        out.extend_from_slice(&[METHOD_POST, SCHEME_HTTP]);
+        out.extend_from_slice(&[METHOD_POST, self.scheme]);
         self.known(out, Known::Path, request.path.as_bytes());
         self.known(out, Known::Authority, request.authority.as_bytes());
         let metadata = request.metadata;
