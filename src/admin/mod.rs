@@ -31,6 +31,7 @@ mod tests;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -85,7 +86,20 @@ pub struct Views {
     pub data: Option<SocketAddr>,
     /// What opens the port to those elsewhere.
     pub token: Option<Secret>,
+    /// Taking up changes.
+    pub reload: Reload,
 }
+
+/// How changes are taken up, and what became of it.
+pub struct Reload {
+    /// Looks at all files again; `None` when the gateway is about to end.
+    pub ask: Box<dyn Fn() -> Asked + Send + Sync>,
+    /// The last attempts, the last one first.
+    pub history: Box<dyn Fn() -> serde_json::Value + Send + Sync>,
+}
+
+/// What became of an attempt, once it is known: an object with an `outcome`.
+pub type Asked = Pin<Box<dyn Future<Output = Option<serde_json::Value>> + Send>>;
 
 /// What is configured, and what became of it, as it is at the moment of asking. Nothing here waits.
 pub trait Facts: Send + Sync {
@@ -197,6 +211,12 @@ impl Drop for Running {
         {
             tracing::error!("the admin thread panicked");
         }
+    }
+}
+
+impl fmt::Debug for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reload").finish_non_exhaustive()
     }
 }
 

@@ -43,6 +43,7 @@ const INDEX: &str = "\
 /tap         calls as they end, as server-sent events; ?route= &rpc= &status= &errors=true
 /loglevel    what is told on stderr; PUT ?level=debug&for=5m changes it
 /drain       POST: not ready from now on, and clients are asked to go elsewhere
+/reload      the last reloads; POST looks at all files again and tells what became of it
 ";
 
 /// The pages for this host.
@@ -63,6 +64,7 @@ pub(super) fn admin(views: Arc<Views>) -> Router {
         .route("/upstreams", get(upstreams))
         .route("/explain", get(explaining))
         .route("/tap", get(tap))
+        .route("/reload", get(reloads).post(reload).put(reload))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .with_state(views)
@@ -229,6 +231,23 @@ fn asked_for(asked: &[(String, String)]) -> Result<AskedFor, String> {
 async fn drain(State(views): State<Arc<Views>>) -> Response {
     views.drain.start();
     Json(json!({ "draining": true, "in_flight": views.drain.count() })).into_response()
+}
+
+async fn reloads(State(views): State<Arc<Views>>) -> Response {
+    Json(json!({ "reloads": (views.reload.history)() })).into_response()
+}
+
+/// 200 when what the files say is in effect, 422 when it is wrong and the old state stays.
+async fn reload(State(views): State<Arc<Views>>) -> Response {
+    let Some(told) = (views.reload.ask)().await else {
+        let message = "the gateway is about to end";
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message);
+    };
+    let status = match told.get("outcome").and_then(|outcome| outcome.as_str()) {
+        Some("refused") => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::OK,
+    };
+    (status, Json(told)).into_response()
 }
 
 async fn not_found() -> Response {

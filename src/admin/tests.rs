@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::explain::Setting;
 use super::views::UpstreamView;
-use super::{Facts, Params, Running, Views, bind};
+use super::{Facts, Params, Reload, Running, Views, bind};
 use crate::life::drain::Drain;
 use crate::life::ready::{Condition, Ready};
 use crate::live::Live;
@@ -117,6 +117,10 @@ fn port() -> Port {
         scrape: None,
         token: None,
         data: None,
+        reload: Reload {
+            ask: Box::new(|| Box::pin(async { Some(json!({"outcome": "refused"})) })),
+            history: Box::new(|| json!([{"outcome": "applied"}])),
+        },
     };
     Port {
         admin: bound.admin_address().unwrap(),

@@ -1,4 +1,4 @@
-//! The control thread: accepting, the watch over the app, the schema by reflection.
+//! The control thread: accepting, and stopping.
 
 use std::io;
 use std::pin::pin;
@@ -6,22 +6,22 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use futures_util::future::Either;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::Addresses;
-use super::schemas::Schemas;
-use super::{figures, health, secure};
+use super::keeper::Keeping;
+use super::reload::{Answer, Door};
+use super::{figures, secure};
 use crate::admin;
+use crate::config::Config;
 use crate::life::drain::Drain;
 use crate::life::ready::{Condition, Ready};
 use crate::life::systemd::Watchdog;
 use crate::life::task;
-use crate::schema::Schema;
+use crate::live::Live;
 use crate::serve::{self, Listener, MakeHandler, Workers};
 use crate::telemetry::metrics::Metrics;
 use crate::tls;
-use crate::upstream::{self, Upstreams};
 
 /// Everything that the control thread takes over.
 pub(super) struct Control {
@@ -31,12 +31,8 @@ pub(super) struct Control {
     pub(super) watchdog: Option<Watchdog>,
     pub(super) listener: Listener,
     pub(super) workers: usize,
-    pub(super) serve: serve::Params,
+    pub(super) serve: Arc<Live<serve::Params>>,
     pub(super) make: MakeHandler,
-    pub(super) upstream: upstream::Params,
-    /// What the app is asked about its health with, if it is.
-    pub(super) health: Option<Arc<Schema>>,
-    pub(super) schemas: Schemas,
     pub(super) metrics: Arc<Metrics>,
     pub(super) ready: Ready,
     pub(super) drain: Drain,
@@ -52,15 +48,23 @@ pub struct Running {
     /// How long what is in flight may take once it is asked to stop; dropped for not at all.
     stop: Option<oneshot::Sender<Duration>>,
     thread: Option<JoinHandle<bool>>,
+    others: Others,
+}
+
+/// What else runs, in the order in which it ends.
+#[derive(Debug)]
+pub(super) struct Others {
+    pub(super) config: watch::Receiver<Arc<Config>>,
+    pub(super) door: Door,
     pub(super) tls: Option<Arc<tls::Server>>,
-    pub(super) upstream_tls: Option<Arc<tls::Client>>,
+    pub(super) _keeping: Keeping,
     /// Kept to be dropped last: probes are answered to the end.
-    _admin: admin::Running,
+    pub(super) _admin: admin::Running,
 }
 
 impl Control {
     /// Starts the thread, and comes back when connections are accepted.
-    pub(super) fn start(self, addresses: Addresses, admin: admin::Running) -> io::Result<Running> {
+    pub(super) fn start(self, addresses: Addresses, others: Others) -> io::Result<Running> {
         let (ready, drain) = (self.ready.clone(), self.drain.clone());
         let (stop, stopped) = oneshot::channel();
         let (started, starting) = mpsc::sync_channel(1);
@@ -86,9 +90,7 @@ impl Control {
             drain,
             stop,
             thread,
-            tls: None,
-            upstream_tls: None,
-            _admin: admin,
+            others,
         })
     }
 
@@ -101,10 +103,8 @@ impl Control {
         let _watchdog = self
             .watchdog
             .map(|watchdog| task::spawn_local("watchdog", watchdog.keep()));
-        let upstreams = Upstreams::new(self.upstream);
-        let _watch = upstreams.keep_connected(self.ready.clone());
         let drain = self.drain.clone();
-        let workers = match Workers::start(self.workers, &self.serve, &drain, &self.make) {
+        let workers = match Workers::start_with(self.workers, &self.serve, &drain, &self.make) {
             Ok(workers) => workers,
             Err(error) => {
                 drop(started.send(Err(error)));
@@ -114,15 +114,6 @@ impl Control {
         figures::connections(&self.metrics, Arc::clone(workers.stats()));
         let _listening = self.ready.hold(Condition::Listening);
         drop(started.send(Ok(())));
-        let _health = match self.health {
-            Some(own) => {
-                let following = health::follow(upstreams.clone(), own, self.ready.clone());
-                Either::Left(task::spawn_local("health of the app", following))
-            }
-            None => Either::Right(self.ready.hold(Condition::Health)),
-        };
-        let following = self.schemas.follow(upstreams, self.ready.clone());
-        let _schema = task::spawn_local("schema", following);
 
         let mut patience = None;
         let mut stop = pin!(async {
@@ -164,15 +155,27 @@ impl Running {
 
     /// The SHA-256 of the certificate that was made for this run, if one was.
     pub fn own_fingerprint(&self) -> Option<String> {
-        secure::own_fingerprint(self.tls.as_deref()?)
+        secure::own_fingerprint(self.others.tls.as_deref()?)
     }
 
     /// Reads certificates and keys again, without a failed handshake. What is wrong with any of
     /// them is logged and changes nothing; `true` when nothing was. Blocks.
     pub fn reload_certificates(&self) -> bool {
-        let clients = self.tls.as_deref().is_none_or(secure::reload);
-        let app = self.upstream_tls.as_deref();
+        let clients = self.others.tls.as_deref().is_none_or(secure::reload);
+        let config = self.config();
+        let app = config.upstream.tls.as_deref();
         app.is_none_or(secure::reload_client) && clients
+    }
+
+    /// The configuration that is in effect.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.others.config.borrow())
+    }
+
+    /// Looks at all files again, as when one of them has changed; the result is what the admin
+    /// port would answer.
+    pub fn reload(&self) -> Answer {
+        self.others.door.ask("program")
     }
 
     /// How it is asked to send clients elsewhere; new connections are still accepted then.

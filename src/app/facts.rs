@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::reload::History;
 use crate::admin::explain::Setting;
 use crate::admin::views::UpstreamView;
 use crate::admin::{self, explain};
@@ -12,30 +16,44 @@ use crate::schema::{Method, Schema};
 const APP: &str = "app";
 
 /// A configuration that is in effect.
-pub(super) struct Facts(pub(super) Arc<Config>);
+pub(super) struct Facts {
+    pub(super) config: watch::Receiver<Arc<Config>>,
+    pub(super) history: History,
+}
+
+impl Facts {
+    fn current(&self) -> Arc<Config> {
+        Arc::clone(&self.config.borrow())
+    }
+}
 
 impl admin::Facts for Facts {
     fn config(&self) -> serde_json::Value {
-        self.0.view()
+        let mut view = self.current().view();
+        if let Some(view) = view.as_object_mut() {
+            view.insert("needs_restart".to_owned(), json!(self.history.waiting()));
+        }
+        view
     }
 
     fn settings(&self, method: &Method) -> Vec<Setting> {
-        settings(&self.0, method)
+        settings(&self.current(), method)
     }
 
     fn upstreams(&self) -> Vec<UpstreamView> {
-        let name = self.0.settings.upstreams.keys().next();
+        let config = self.current();
+        let name = config.settings.upstreams.keys().next();
         let name = name.map_or(APP, String::as_str);
-        let upstream = &self.0.upstream;
+        let upstream = &config.upstream;
         vec![UpstreamView::new(
             name,
-            url(&self.0),
+            url(&config),
             upstream.states.seen(),
         )]
     }
 
     fn fallback(&self) -> Option<String> {
-        fallback(&self.0)
+        fallback(&self.current())
     }
 }
 

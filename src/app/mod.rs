@@ -5,48 +5,55 @@
 //!     -> Bound::start() -> Running (threads serve) -> Running::shutdown()
 //! ```
 //!
-//! Threads: the workers (data path), one for control (accepting, the schema, the watch over the
-//! app), one for the admin port. What they share is published whole.
+//! Threads: the workers (data path), one for control (accepting), one that keeps everything what
+//! the files and the app say, one for the admin port. What they share is published whole.
 
 mod control;
 mod facts;
 mod figures;
+mod follow;
 mod health;
+mod keeper;
 mod outputs;
+mod parts;
 mod patience;
+mod reload;
 mod schemas;
 mod secure;
 pub mod signal;
 mod stack;
+mod worker;
 
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::rc::Rc;
 use std::sync::Arc;
+
+use tokio::sync::watch;
 
 use crate::admin;
 use crate::config::Config;
 use crate::export::scrape::Scrape;
-use crate::layer::builtin;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::life::systemd::Watchdog;
-use crate::protocol::{self, FrontDoor};
+use crate::live::Live;
 use crate::schema::Schema;
 use crate::schema::problem::Problem;
-use crate::serve::{Handler, Listener, MakeHandler};
+use crate::serve::Listener;
 use crate::telemetry::clock::Clock;
 use crate::telemetry::diagnostics::Level;
 use crate::telemetry::{self, Telemetry};
-use crate::upstream::{self, Upstreams};
-use control::Control;
+use control::{Control, Others};
+use keeper::Keeper;
+use reload::{Door, History, Places};
 use schemas::Schemas;
 use secure::Secure;
 
 pub use control::Running;
 pub use facts::explain;
 pub use outputs::Outputs;
+pub use reload::{Answer, Part, Paths, Prepare, Prepared};
 pub use schemas::check;
 pub use secure::check as check_certificates;
 
@@ -66,6 +73,9 @@ pub struct Bound {
     tls: Option<Secure>,
     log_level: Option<Level>,
     watchdog: Option<Watchdog>,
+    parts: Vec<Part>,
+    /// What the files looked like before they were read.
+    fingerprint: u64,
 }
 
 /// The real addresses of a gateway.
@@ -147,6 +157,7 @@ impl Gateway {
         });
         telemetry.tap().hide(config.telemetry.log.hidden.clone());
         let config = Arc::new(config);
+        let fingerprint = Places::of(&config.paths()).fingerprint();
         let schemas = Schemas::load(&config, telemetry.clone());
         Ok(Bound {
             config,
@@ -158,6 +169,8 @@ impl Gateway {
             tls,
             log_level: outputs.log_level.clone(),
             watchdog: None,
+            parts: Vec::new(),
+            fingerprint,
         })
     }
 }
@@ -195,48 +208,61 @@ impl Bound {
         self.schemas.problems().load()
     }
 
+    /// Something more that has to be made anew when files change.
+    pub fn add_part(&mut self, part: Part) {
+        self.parts.push(part);
+    }
+
     /// Serves, on threads of its own, until the result is shut down or dropped.
     pub fn start(self) -> Result<Running, StartError> {
         let addresses = self.addresses();
         tell_limits(&self.config);
-        let ready = Ready::new();
-        let drain = Drain::new();
+        let (door, requests) = Door::new();
+        let (config, effective) = watch::channel(Arc::clone(&self.config));
+        let common = Common {
+            ready: Ready::new(),
+            drain: Drain::new(),
+            own: schemas::own(),
+            config: effective,
+            history: History::new((Clock::system().wall)()),
+        };
+        self.show_figures(&common);
+        let views = self.views(&common, door.clone());
+        let admin = self.admin.run(views).map_err(StartError::Thread)?;
+        let tls = self.tls.as_ref().map(|tls| Arc::clone(tls.server()));
         let metrics = Arc::clone(self.telemetry.metrics());
-        let (live, problems) = (self.schemas.live(), self.schemas.problems());
-        figures::schema(&metrics, Arc::clone(live), Arc::clone(problems));
-        figures::readiness(&metrics, ready.clone());
-        let mut serve = self.config.serve.clone();
-        if let Some(tls) = &self.tls {
-            tls.tell();
-            figures::certificates(&metrics, Arc::clone(tls.server()));
-            serve.tls = Some(Arc::clone(tls.server()));
-        }
-        let own = schemas::own();
-        let admin = self
-            .admin
-            .run(admin::Views {
-                schema: Arc::clone(self.schemas.live()),
-                problems: Arc::clone(self.schemas.problems()),
-                ready: ready.clone(),
-                drain: drain.clone(),
-                telemetry: self.telemetry.clone(),
-                own: Arc::clone(&own),
-                facts: Arc::new(facts::Facts(Arc::clone(&self.config))),
-                log_level: self.log_level,
-                scrape: self.config.telemetry.scrape.clone().map(Scrape::new),
-                data: self.tls.is_none().then_some(addresses.listen),
-                token: self.config.admin_token.clone(),
-            })
-            .map_err(StartError::Thread)?;
-        let make = make_handler(MakeWorker {
+        let make = worker::make_handler(worker::Shared {
             live: Arc::clone(self.schemas.live()),
-            ready: ready.clone(),
+            own: common.own,
+            ready: common.ready.clone(),
+            drain: common.drain.clone(),
             telemetry: self.telemetry,
-            upstream: self.config.upstream.clone(),
-            fallback: self.config.fallback.clone(),
-            protocol: protocol_params(&self.config, &own, &drain),
-            own,
+            config: common.config.clone(),
         });
+        let mut parts = self.parts;
+        parts.push(parts::certificates(tls.clone()));
+        parts.extend(self.log_level.map(parts::log_level));
+        let serve = keeper::serve_params(&self.config, tls.as_ref());
+        let serve = Arc::new(Live::new(serve));
+        let keeper = Keeper {
+            begun: Arc::clone(&self.config),
+            config,
+            serve: Arc::clone(&serve),
+            tls: tls.clone(),
+            schemas: self.schemas,
+            parts,
+            history: common.history,
+            requests,
+            ready: common.ready.clone(),
+            fingerprint: self.fingerprint,
+        };
+        let others = Others {
+            config: common.config,
+            door,
+            tls,
+            _keeping: keeper.start().map_err(StartError::Thread)?,
+            _admin: admin,
+        };
         let control = Control {
             hold: self.hold,
             watchdog: self.watchdog,
@@ -244,19 +270,60 @@ impl Bound {
             workers: self.config.workers,
             serve,
             make,
-            upstream: self.config.upstream.clone(),
-            health: self.config.app_health.then(schemas::own),
-            schemas: self.schemas,
             metrics,
-            ready,
-            drain,
+            ready: common.ready,
+            drain: common.drain,
         };
-        let mut running = control
-            .start(addresses, admin)
-            .map_err(StartError::Thread)?;
-        running.upstream_tls = self.config.upstream.tls.clone();
-        running.tls = self.tls.map(|tls| Arc::clone(tls.server()));
-        Ok(running)
+        control.start(addresses, others).map_err(StartError::Thread)
+    }
+
+    fn show_figures(&self, common: &Common) {
+        let metrics = self.telemetry.metrics();
+        let (live, problems) = (self.schemas.live(), self.schemas.problems());
+        figures::schema(metrics, Arc::clone(live), Arc::clone(problems));
+        figures::readiness(metrics, common.ready.clone());
+        common.history.show(metrics);
+        if let Some(tls) = &self.tls {
+            tls.tell();
+            figures::certificates(metrics, Arc::clone(tls.server()));
+        }
+    }
+
+    fn views(&self, common: &Common, door: Door) -> admin::Views {
+        let facts = facts::Facts {
+            config: common.config.clone(),
+            history: common.history.clone(),
+        };
+        admin::Views {
+            schema: Arc::clone(self.schemas.live()),
+            problems: Arc::clone(self.schemas.problems()),
+            ready: common.ready.clone(),
+            drain: common.drain.clone(),
+            telemetry: self.telemetry.clone(),
+            own: Arc::clone(&common.own),
+            facts: Arc::new(facts),
+            log_level: self.log_level.clone(),
+            scrape: self.config.telemetry.scrape.clone().map(Scrape::new),
+            data: self.tls.is_none().then_some(self.listener.address()),
+            token: self.config.admin_token.clone(),
+            reload: reload_of(door, common.history.clone()),
+        }
+    }
+}
+
+/// What several threads have in common.
+struct Common {
+    ready: Ready,
+    drain: Drain,
+    own: Arc<Schema>,
+    config: watch::Receiver<Arc<Config>>,
+    history: History,
+}
+
+fn reload_of(door: Door, history: History) -> admin::Reload {
+    admin::Reload {
+        ask: Box::new(move || door.ask("POST /reload")),
+        history: Box::new(move || history.view()),
     }
 }
 
@@ -271,50 +338,6 @@ fn tell_limits(config: &Config) {
         worst_case_bytes = of_connection.saturating_mul(connections as u64),
         "starting; the worst case is what clients can have held before their messages"
     );
-}
-
-/// What each worker is made from; all of it is shared.
-struct MakeWorker {
-    live: Arc<crate::live::Live<Schema>>,
-    own: Arc<Schema>,
-    ready: Ready,
-    telemetry: Telemetry,
-    upstream: upstream::Params,
-    fallback: Option<upstream::Params>,
-    protocol: protocol::Params,
-}
-
-/// How a worker makes its own front door, stack and connections.
-fn make_handler(shared: MakeWorker) -> MakeHandler {
-    Arc::new(move || -> Handler {
-        let upstreams = Upstreams::new(shared.upstream.clone());
-        let builtin = builtin::Params {
-            ready: shared.ready.clone(),
-            own: Arc::clone(&shared.own),
-        };
-        let door = FrontDoor::new(
-            shared.protocol.clone(),
-            Arc::clone(&shared.live),
-            stack::stack(upstreams, builtin, shared.protocol.drain.clone()),
-            shared.telemetry.sink(),
-        )
-        .with_fallback(shared.fallback.clone().map(stack::fallback));
-        let handler = Rc::new(move |peer, request| door.handle(peer, request));
-        patience::patient(handler, Arc::clone(&shared.live), shared.upstream.patience)
-    })
-}
-
-fn protocol_params(config: &Config, own: &Arc<Schema>, drain: &Drain) -> protocol::Params {
-    let trusted = config.trusted_proxies.clone();
-    protocol::Params {
-        trusted_proxies: protocol::forwarded::TrustedProxies::new(move |address| {
-            trusted.iter().any(|network| network.contains(address))
-        }),
-        own: Arc::clone(own),
-        drain: drain.clone(),
-        reason_header: true,
-        cors: protocol::cors::Cors::new(&config.cors).map(Arc::new),
-    }
 }
 
 impl fmt::Display for StartError {

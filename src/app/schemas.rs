@@ -1,19 +1,17 @@
-//! Where the live schema comes from: files at the start, the app by reflection whenever it can be
-//! reached, compiled off the hot path and published whole.
+//! Where the live schema comes from: files, and what the app says by reflection, compiled off the
+//! hot path and published whole.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::time::sleep;
 
 use super::stack;
-use crate::call::{Code, Fault};
+use crate::call::Fault;
 use crate::config::{Config, Sources};
 use crate::life::ready::{Condition, Held, Ready};
 use crate::live::Live;
 use crate::schema::builtin::pb;
 use crate::schema::compile::{AutoMapping, Input, RuleFile, compile};
-use crate::schema::problem::Problem;
+use crate::schema::problem::{Problem, Severity};
 use crate::schema::{Reflection, Schema};
 use crate::source::merge::merge;
 use crate::source::reflection::{self, Reflected, Version};
@@ -21,21 +19,28 @@ use crate::source::{Loaded, descriptor_set, proto_dir, service_yaml};
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstreams;
 
-/// How soon an app that could not be asked is asked again, at first and at last.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
-/// How often an app that serves no reflection is asked whether it does by now.
-const SLOWLY: Duration = Duration::from_secs(60);
-
 /// The sources of one gateway and what came of them last.
 #[derive(Debug)]
 pub(super) struct Schemas {
     config: Arc<Config>,
     files: Files,
+    told: Told,
+    /// The files that were read, to be watched.
+    paths: Vec<PathBuf>,
     live: Arc<Live<Schema>>,
     problems: Arc<Live<Vec<Problem>>>,
     telemetry: Telemetry,
+    /// There is a schema, as good as it gets.
+    held: Option<Held>,
+}
+
+/// What the files of another configuration came to; nobody serves it yet.
+#[derive(Debug)]
+pub(super) struct Next {
+    config: Arc<Config>,
+    files: Files,
+    schema: Schema,
+    problems: Vec<Problem>,
 }
 
 /// What the files on disk gave, the strongest source first.
@@ -47,13 +52,14 @@ struct Files {
 }
 
 /// What the app says of its own schema.
-#[derive(Clone, Copy, Debug)]
-enum Told<'a> {
+#[derive(Clone, Debug)]
+pub(super) enum Told {
     /// It is not asked, or has not answered yet.
     NotYet,
     /// It is there and serves no reflection.
     Nothing,
-    Schema(&'a Reflected),
+    /// It described itself.
+    Schema(Reflected),
 }
 
 impl Files {
@@ -78,8 +84,28 @@ impl Files {
         read
     }
 
+    /// The files on disk that gave something.
+    fn paths(&self) -> Vec<PathBuf> {
+        let files = self.sources.iter().flat_map(|source| &source.files);
+        let on_disk = files.map(|file| Path::new(&*file.origin));
+        let mut paths: Vec<PathBuf> = on_disk
+            .filter(|path| path.exists())
+            .map(Path::to_owned)
+            .collect();
+        paths.sort();
+        paths.dedup();
+        paths
+    }
+
+    /// What is needed later: nobody compiles files again when the app is not asked.
+    fn kept_for(self, config: &Config) -> Self {
+        Some(self)
+            .filter(|_| config.sources.reflection)
+            .unwrap_or_default()
+    }
+
     /// Compiles what is here and what the app said.
-    fn compile(&self, config: &Config, told: Told<'_>) -> (Schema, Vec<Problem>) {
+    fn compile(&self, config: &Config, told: &Told) -> (Schema, Vec<Problem>) {
         let alone = self.sources.iter().all(|source| source.files.is_empty());
         let reflection = match told {
             Told::Schema(reflected) if alone => match reflected.version {
@@ -146,8 +172,8 @@ pub fn check(config: &Config) -> (Schema, Vec<Problem>) {
     } else {
         None
     };
-    let told = reflected.as_ref().map_or(Told::NotYet, Told::Schema);
-    let (schema, mut problems) = files.compile(config, told);
+    let told = reflected.map_or(Told::NotYet, Told::Schema);
+    let (schema, mut problems) = files.compile(config, &told);
     problems.extend(unasked);
     (schema, problems)
 }
@@ -168,7 +194,7 @@ fn ask_once(config: &Config) -> Result<Reflected, Problem> {
         .map_err(|fault| failed(fault.to_string()))
 }
 
-async fn ask(upstreams: &Upstreams) -> Result<Reflected, Fault> {
+pub(super) async fn ask(upstreams: &Upstreams) -> Result<Reflected, Fault> {
     reflection::fetch(
         &mut stack::direct(upstreams),
         &reflection::Params::default(),
@@ -192,16 +218,18 @@ impl Schemas {
     /// Reads the files and compiles what they hold. Blocks.
     pub(super) fn load(config: &Arc<Config>, telemetry: Telemetry) -> Self {
         let files = Files::read(&config.sources);
-        let (schema, problems) = files.compile(config, Told::NotYet);
+        let paths = files.paths();
+        let (schema, problems) = files.compile(config, &Told::NotYet);
         telemetry.metrics().adopt(&schema);
-        // Nobody compiles them again when the app is not asked.
-        let files = Some(files).filter(|_| config.sources.reflection);
         Self {
             config: Arc::clone(config),
-            files: files.unwrap_or_default(),
+            files: files.kept_for(config),
+            told: Told::NotYet,
+            paths,
             live: Arc::new(Live::new(schema)),
             problems: Arc::new(Live::new(problems)),
             telemetry,
+            held: None,
         }
     }
 
@@ -213,67 +241,93 @@ impl Schemas {
         &self.problems
     }
 
-    /// Keeps the schema what the app says it is, for as long as the gateway runs.
-    pub(super) async fn follow(self, upstreams: Upstreams, ready: Ready) {
-        if !self.config.sources.reflection {
-            let _held = ready.hold(Condition::Schema);
-            return std::future::pending().await;
-        }
-        let mut held: Option<Held> = None;
-        let mut connections = upstreams.connected();
-        let mut last = None;
-        let mut failures = Failures::default();
-        loop {
-            // Marked before asking: what connects meanwhile is a reason to ask again.
-            let _seen = *connections.borrow_and_update();
-            let again = match ask(&upstreams).await {
-                Ok(reflected) => {
-                    failures = Failures::default();
-                    let said = Said::Schema(reflected.digest);
-                    if last.replace(said) != Some(said) {
-                        self.publish(Told::Schema(&reflected));
-                    }
-                    held.get_or_insert_with(|| ready.hold(Condition::Schema));
-                    self.config.sources.reflection_interval
-                }
-                // The app is there: it has no more to say, and native calls can pass. What it
-                // said before is kept.
-                Err(fault) if fault.code() == Code::Unimplemented => {
-                    match last {
-                        None => {
-                            last = Some(Said::Nothing);
-                            self.publish(Told::Nothing);
-                        }
-                        Some(Said::Nothing) => {}
-                        Some(Said::Schema(_)) => failures.tell(&fault),
-                    }
-                    held.get_or_insert_with(|| ready.hold(Condition::Schema));
-                    // Some servers say so while they start, or by mistake.
-                    Some(self.config.sources.reflection_interval.unwrap_or(SLOWLY))
-                }
-                Err(fault) => {
-                    failures.tell(&fault);
-                    Some(failures.pause())
-                }
-            };
-            let waiting = async {
-                match again {
-                    Some(again) => sleep(again).await,
-                    None => std::future::pending().await,
-                }
-            };
-            // A new connection may lead to a new version of the app. The watch ends only with the
-            // connections, which this function owns. An app that breaks every connection over
-            // the question is not asked without a pause.
-            tokio::select! {
-                () = waiting => {}
-                Ok(()) = connections.changed() => sleep(FIRST_PAUSE).await,
-            }
-        }
+    /// The files that were read.
+    pub(super) fn paths(&self) -> &[PathBuf] {
+        &self.paths
     }
 
-    fn publish(&self, told: Told<'_>) {
-        let (schema, problems) = self.files.compile(&self.config, told);
+    /// Says that there is a schema; the app may know more, but it was asked, or nobody asks it.
+    pub(super) fn hold(&mut self, ready: &Ready) {
+        self.held
+            .get_or_insert_with(|| ready.hold(Condition::Schema));
+    }
+
+    /// Makes the schema of another configuration, or tells all that is wrong with it. Errors that
+    /// are known of what is served now are no reason to refuse everything else. Blocks.
+    pub(super) fn prepare(&self, config: &Arc<Config>) -> Result<Next, Vec<Problem>> {
+        let files = Files::read(&config.sources);
+        let told = if config.sources.reflection {
+            &self.told
+        } else {
+            &Told::NotYet
+        };
+        let (schema, problems) = files.compile(config, told);
+        let known = self.problems.load();
+        let is_new = |problem: &Problem| {
+            problem.severity == Severity::Error && !known.iter().any(|one| one == problem)
+        };
+        if problems.iter().any(is_new) {
+            return Err(problems);
+        }
+        Ok(Next {
+            config: Arc::clone(config),
+            files,
+            schema,
+            problems,
+        })
+    }
+
+    /// Publishes what was prepared, unless the app has to be asked first: then what is served
+    /// stays until it has answered. What was served before, if it is another one now.
+    pub(super) fn adopt(&mut self, next: Next) -> Option<(Arc<Schema>, Vec<Problem>)> {
+        self.paths = next.files.paths();
+        self.files = next.files.kept_for(&next.config);
+        self.config = next.config;
+        if next.schema.reflection == Reflection::Pending && self.held.is_some() {
+            return None;
+        }
+        let before = self.live.load();
+        let same = before.digest == next.schema.digest
+            && before.reflection == next.schema.reflection
+            && before.allow_unknown_methods == next.schema.allow_unknown_methods;
+        let new: Vec<Problem> = {
+            let known = self.problems.load();
+            let new = next.problems.iter().filter(|one| !known.contains(one));
+            new.cloned().collect()
+        };
+        if !same {
+            self.telemetry.metrics().adopt(&next.schema);
+            self.live.publish(next.schema);
+        }
+        self.problems.publish(next.problems);
+        Some((before, new)).filter(|(_, new)| !same || !new.is_empty())
+    }
+
+    /// The app has described itself, as before or anew. Blocks.
+    pub(super) fn hear_schema(&mut self, reflected: Reflected, ready: &Ready) {
+        let known = match &self.told {
+            Told::Schema(known) => known.digest == reflected.digest,
+            Told::NotYet | Told::Nothing => false,
+        };
+        if !known {
+            self.hear(Told::Schema(reflected));
+        }
+        self.hold(ready);
+    }
+
+    /// The app serves no reflection; `false` when it did before, and what it said then is kept.
+    pub(super) fn hear_nothing(&mut self, ready: &Ready) -> bool {
+        if matches!(self.told, Told::NotYet) {
+            self.hear(Told::Nothing);
+        }
+        self.hold(ready);
+        matches!(self.told, Told::Nothing)
+    }
+
+    /// Publishes what the files and the app say together, now that it has spoken. Blocks.
+    fn hear(&mut self, told: Told) {
+        self.told = told;
+        let (schema, problems) = self.files.compile(&self.config, &self.told);
         for problem in &problems {
             tracing::warn!("{problem}");
         }
@@ -286,37 +340,5 @@ impl Schemas {
         self.telemetry.metrics().adopt(&schema);
         self.live.publish(schema);
         self.problems.publish(problems);
-    }
-}
-
-/// What the app said last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
-    /// That it serves no reflection.
-    Nothing,
-    /// A schema with this digest.
-    Schema(u64),
-}
-
-/// Failures in a row: told when they change, and followed by longer and longer pauses.
-#[derive(Debug, Default)]
-struct Failures {
-    reason: Option<&'static str>,
-    pause: Option<Duration>,
-}
-
-impl Failures {
-    fn tell(&mut self, fault: &Fault) {
-        if self.reason.replace(fault.reason()) == Some(fault.reason()) {
-            tracing::debug!(error = %fault, "the application still cannot be asked for its schema");
-        } else {
-            tracing::warn!(error = %fault, "the application cannot be asked for its schema");
-        }
-    }
-
-    fn pause(&mut self) -> Duration {
-        let pause = self.pause.unwrap_or(FIRST_PAUSE);
-        self.pause = Some((pause * 2).min(LONGEST_PAUSE));
-        pause
     }
 }

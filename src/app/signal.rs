@@ -1,4 +1,4 @@
-//! Signals that ask the process to stop.
+//! Signals: those that ask the process to stop, and the one that asks it to look at its files.
 
 use std::io;
 
@@ -26,6 +26,30 @@ impl Stop {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// The hangups that this process is sent.
+#[derive(Debug)]
+pub(super) struct Hangups(Option<Signal>);
+
+/// Hears of SIGHUP from now on, so that it no longer ends the process.
+pub(super) fn hangups() -> Hangups {
+    let heard = signal(SignalKind::hangup());
+    let heard = heard.inspect_err(|error| tracing::warn!(%error, "SIGHUP cannot be heard"));
+    Hangups(heard.ok())
+}
+
+impl Hangups {
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) {
+        let heard = match &mut self.0 {
+            Some(signal) => signal.recv().await,
+            None => None,
+        };
+        if heard.is_none() {
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -215,7 +215,6 @@ fn serve(
         }
     };
     let outputs = Outputs::start(telemetry, &stdout)?.with_log_level(level);
-    let patience = config.drain_timeout;
     let signals = application.map(|_| runtime.block_on(async { Signals::listen() }));
     let signals = signals.transpose()?;
     let started = match application {
@@ -228,7 +227,7 @@ fn serve(
             notifier.ready(&status(&running));
             let signal = runtime.block_on(stop.told());
             notifier.stopping();
-            end(running, patience, signal);
+            end(running, signal);
             Ok(exit::FINE)
         }
         Ok((running, Some(Ok(child)))) => {
@@ -240,7 +239,7 @@ fn serve(
             };
             let stopping = |running: &Running| {
                 notifier.stopping();
-                left(patience, running.drain().age())
+                left(running.config().drain_timeout, running.drain().age())
             };
             let living = beside::wait(running, child, signals, (reached, stopping));
             runtime.block_on(living)
@@ -320,8 +319,9 @@ fn listening(addresses: Addresses, fingerprint: Option<&str>) -> String {
 }
 
 /// Lets what is in flight end.
-fn end(running: Running, patience: Duration, signal: &str) {
-    let patience = left(patience, running.drain().age());
+fn end(running: Running, signal: &str) {
+    // As it is by now.
+    let patience = left(running.config().drain_timeout, running.drain().age());
     tracing::info!(signal, ?patience, "stopping");
     if !running.shutdown(patience) {
         tracing::warn!("what was still in flight was ended");

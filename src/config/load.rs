@@ -74,7 +74,8 @@ fn settings(tree: &Tree, problems: &mut Vec<Problem>) -> Option<Settings> {
     }
 }
 
-fn file_layer(input: &Input, problems: &mut Vec<Problem>) -> Option<Layer> {
+/// The path of the file, and whether somebody named it.
+pub(super) fn file(input: &Input) -> (PathBuf, bool) {
     let variable = || {
         let given = input
             .variables
@@ -84,14 +85,17 @@ fn file_layer(input: &Input, problems: &mut Vec<Problem>) -> Option<Layer> {
     };
     let named = input.file.clone().or_else(variable);
     let named = named.filter(|path| !path.as_os_str().is_empty());
-    let path = match &named {
-        Some(path) => input.directory.join(path),
-        None => input.directory.join(DEFAULT_FILE),
-    };
+    let is_named = named.is_some();
+    let path = named.unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+    (input.directory.join(path), is_named)
+}
+
+fn file_layer(input: &Input, problems: &mut Vec<Problem>) -> Option<Layer> {
+    let (path, is_named) = file(input);
     let name: Arc<str> = path.to_string_lossy().into();
     let text = match read(&path) {
         Ok(text) => text,
-        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if !is_named && error.kind() == std::io::ErrorKind::NotFound => {
             return None;
         }
         Err(error) => {

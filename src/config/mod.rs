@@ -22,6 +22,7 @@
 //! ```
 
 mod admin_token;
+pub mod changes;
 mod check;
 mod compat;
 mod conflicts;
@@ -111,10 +112,30 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Whether readiness heeds what the application says of its health.
     pub app_health: bool,
+    /// What it was made of, so that it can be made anew.
+    pub input: Input,
+    /// Its file, whether there is one or not.
+    pub file: PathBuf,
     /// The settings as given, defaults filled in.
     pub settings: Settings,
     /// The same as values, each with its origin.
     pub tree: Tree,
+}
+
+impl Config {
+    /// The files and directories that it is made from, those included that are not there.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let sources = &self.sources;
+        let default = self.input.directory.join(resolve::DEFAULT_PROTO);
+        let default = self.settings.schema.proto.is_none().then_some(default);
+        let mut paths = vec![self.file.clone()];
+        paths.extend(default);
+        paths.extend(sources.proto.iter().cloned());
+        paths.extend(sources.include.iter().cloned());
+        paths.extend(sources.descriptor_sets.iter().cloned());
+        paths.extend(sources.http_rules.iter().cloned());
+        paths
+    }
 }
 
 /// Where the schema comes from.

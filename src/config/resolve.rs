@@ -13,7 +13,8 @@ use super::tree::{Source, Tree};
 use super::upstreams::connections;
 use super::values::{HeaderName, PeriodOrOff, Selector};
 use super::{
-    Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, machine, route_headers, secured,
+    Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, load, machine, route_headers,
+    secured,
 };
 use crate::export::{file, fluent};
 use crate::protocol::cors::{self, Origins};
@@ -27,7 +28,7 @@ use crate::upstream::Params;
 const USUAL_ORIGINAL: &str = "x-original-";
 
 /// The directory of proto files when none is named.
-const DEFAULT_PROTO: &str = "proto";
+pub(super) const DEFAULT_PROTO: &str = "proto";
 
 /// Resolves everything. `None` and a problem when something cannot be.
 pub(super) fn resolve(
@@ -77,6 +78,8 @@ pub(super) fn resolve(
         telemetry: telemetry(&settings.telemetry, &tree, input),
         drain_timeout: settings.lifecycle.drain_timeout.0,
         app_health: settings.lifecycle.app_health.into(),
+        input: input.clone(),
+        file: load::file(input).0,
         settings,
         tree,
     })

@@ -114,7 +114,7 @@ impl Config {
 }
 
 /// Whether a key holds a secret itself, and not the name of a file that does.
-fn is_secret(key: &str) -> bool {
+pub(super) fn is_secret(key: &str) -> bool {
     let last = key.rsplit('.').next().unwrap_or(key);
     ["token", "secret", "password", "passphrase"]
         .iter()

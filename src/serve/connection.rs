@@ -20,12 +20,26 @@ use crate::life::drain::Drain;
 
 /// What the connections of a worker share.
 pub(super) struct Context {
-    pub(super) params: Params,
+    pub(super) params: Arc<Params>,
     pub(super) handler: Handler,
     pub(super) drain: Drain,
     pub(super) stats: Arc<Stats>,
     pub(super) spare: http1::Spare,
     pub(super) dates: http1::Dates,
+}
+
+impl Context {
+    /// The same for the connections that come from now on.
+    pub(super) fn with(&self, params: Arc<Params>) -> Self {
+        Self {
+            params,
+            handler: Rc::clone(&self.handler),
+            drain: self.drain.clone(),
+            stats: Arc::clone(&self.stats),
+            spare: http1::Spare::default(),
+            dates: http1::Dates::default(),
+        }
+    }
 }
 
 /// A connection whose client has said something.

@@ -26,7 +26,7 @@ async fn connect() -> (TcpStream, Task<()>, Arc<Stats>) {
         Rc::new(|_peer, _request| Box::pin(async { Response::new(Body::whole("x".into(), None)) }));
     let stats = Arc::<Stats>::default();
     let context = Rc::new(Context {
-        params: Params::new(),
+        params: Params::new().into(),
         handler,
         drain: Drain::new(),
         stats: Arc::clone(&stats),

@@ -17,6 +17,7 @@ use super::stats::{Open, Stats};
 use super::{MakeHandler, Params, http1};
 use crate::life::drain::Drain;
 use crate::life::task::{self, TaskSet};
+use crate::live::Live;
 
 /// Connections that may wait for a worker to take them.
 const QUEUE: usize = 256;
@@ -25,7 +26,7 @@ const QUEUE: usize = 256;
 pub struct Workers {
     workers: Vec<Worker>,
     stats: Arc<Stats>,
-    max_connections: usize,
+    params: Arc<Live<Params>>,
     drain: Drain,
     stopping: watch::Sender<bool>,
 }
@@ -50,7 +51,7 @@ struct Load(Arc<AtomicUsize>);
 
 /// What a worker's thread starts with.
 struct Start {
-    params: Params,
+    params: Arc<Live<Params>>,
     drain: Drain,
     make: MakeHandler,
     stats: Arc<Stats>,
@@ -66,15 +67,25 @@ impl Workers {
         drain: &Drain,
         make: &MakeHandler,
     ) -> io::Result<Self> {
+        let params = Arc::new(Live::new(params.clone()));
+        Self::start_with(count, &params, drain, make)
+    }
+
+    /// The same with limits that may change: every connection keeps those that it began with.
+    pub fn start_with(
+        count: usize,
+        params: &Arc<Live<Params>>,
+        drain: &Drain,
+        make: &MakeHandler,
+    ) -> io::Result<Self> {
         let stats = Arc::<Stats>::default();
         let stopping = watch::Sender::new(false);
-        let max_connections = params.max_connections;
         let mut workers = Vec::new();
         for number in 0..count.max(1) {
             let (sender, queue) = mpsc::channel(QUEUE);
             let load = Arc::<AtomicUsize>::default();
             let start = Start {
-                params: params.clone(),
+                params: Arc::clone(params),
                 drain: drain.clone(),
                 make: Arc::clone(make),
                 stats: Arc::clone(&stats),
@@ -86,7 +97,7 @@ impl Workers {
         Ok(Self {
             workers,
             stats,
-            max_connections,
+            params: Arc::clone(params),
             drain: drain.clone(),
             stopping,
         })
@@ -98,7 +109,7 @@ impl Workers {
     }
 
     pub(super) fn max_connections(&self) -> usize {
-        self.max_connections
+        self.params.peek().max_connections
     }
 
     /// Hands a connection to the worker with the fewest; waits when all are overrun.
@@ -242,8 +253,8 @@ impl Worker {
 
 /// Serves what comes until nothing can come any more and all is done, or until it must stop.
 async fn work(mut start: Start) {
-    let context = Rc::new(Context {
-        params: start.params,
+    let mut context = Rc::new(Context {
+        params: start.params.load(),
         handler: (start.make)(),
         drain: start.drain,
         stats: start.stats,
@@ -253,6 +264,9 @@ async fn work(mut start: Start) {
     let connections = TaskSet::new();
     let serving = async {
         while let Some((accepted, load)) = start.queue.recv().await {
+            if !Arc::ptr_eq(&context.params, &start.params.peek()) {
+                context = Rc::new(context.with(start.params.load()));
+            }
             let context = Rc::clone(&context);
             connections.spawn_local("connection", async move {
                 connection::serve(context, accepted).await;

@@ -27,7 +27,7 @@ pub use client::{Client, ClientParams};
 pub use facts::Facts;
 pub use files::{File, Pair};
 pub use identity::identity;
-pub use server::{Changed, ClientAuth, Clients, Params, Server, Version};
+pub use server::{Changed, ClientAuth, Clients, Next, Params, Server, Version};
 
 /// The one set of algorithms that everything here uses.
 fn provider() -> Arc<CryptoProvider> {

@@ -74,6 +74,27 @@ struct Generation {
     digest: Vec<u8>,
 }
 
+/// What was read and is not in effect yet.
+#[derive(Debug)]
+pub struct Next {
+    params: Params,
+    generation: Generation,
+    changed: Changed,
+}
+
+impl Next {
+    /// Whether it differs from what is in effect.
+    pub fn changed(&self) -> Changed {
+        self.changed
+    }
+
+    /// The certificates' names, each with the fingerprint.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let facts = self.generation.certificates.iter().map(|(_, facts)| facts);
+        facts.map(|facts| format!("{} (SHA-256 {})", facts.name(), facts.sha256))
+    }
+}
+
 /// What a reload came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {
@@ -132,6 +153,34 @@ impl Server {
             return Ok((Changed::Yes, warnings));
         }
         self.publish(&held, now)
+    }
+
+    /// Reads the files of other settings, or of the same; nothing is different before it is
+    /// [committed](Self::commit).
+    pub fn prepare(
+        &self,
+        params: Params,
+        now: SystemTime,
+    ) -> Result<(Next, Vec<Problem>), Vec<Problem>> {
+        let (generation, warnings) = read(&params, &self.own, now)?;
+        let same = *self.params.lock().unwrap_or_else(PoisonError::into_inner) == params
+            && self.live.peek().digest == generation.digest;
+        let changed = if same { Changed::No } else { Changed::Yes };
+        let next = Next {
+            params,
+            generation,
+            changed,
+        };
+        Ok((next, warnings))
+    }
+
+    /// What was prepared holds for the handshakes from now on.
+    pub fn commit(&self, next: Next) {
+        if next.changed == Changed::Yes {
+            let mut params = self.params.lock().unwrap_or_else(PoisonError::into_inner);
+            self.live.publish(next.generation);
+            *params = next.params;
+        }
     }
 
     fn publish(

@@ -107,6 +107,15 @@ impl Balance {
         f64::from(part) / f64::from(parts)
     }
 
+    /// Closes the connections that nobody uses; whether there are others.
+    pub(super) fn close_idle(&self) -> bool {
+        let members = Rc::clone(&self.members.borrow());
+        members.iter().fold(false, |used, member| {
+            member.pool.close_idle();
+            used || member.pool.has_connections()
+        })
+    }
+
     /// How many endpoints there are.
     pub(super) fn count(&self) -> usize {
         self.members.borrow().len()

@@ -174,6 +174,10 @@ impl Living {
         Self(Rc::default())
     }
 
+    pub(super) fn any(&self) -> bool {
+        self.0.get() > 0
+    }
+
     fn one_more(&self) -> Self {
         self.0.set(self.0.get() + 1);
         self.clone()

@@ -165,6 +165,20 @@ impl Upstreams {
         self.balance.made()
     }
 
+    /// Waits until the last call on these connections is over. Idle ones are closed meanwhile, and
+    /// nobody may begin anything new: other connections have taken their place.
+    pub async fn finished(self) {
+        const LOOK_AGAIN: Duration = Duration::from_millis(100);
+        loop {
+            // Whoever is about to take a connection holds them all, whoever has one counts.
+            let used = self.balance.close_idle();
+            if Rc::strong_count(&self.balance) == 1 && !used {
+                return;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// Keeps a connection even when nobody calls, and says that the application is
     /// reached while there is one. It stops when the task is dropped.
     pub fn keep_connected(&self, ready: Ready) -> Task<()> {

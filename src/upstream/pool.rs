@@ -186,6 +186,19 @@ impl Pool {
         }
     }
 
+    /// Closes the connections that nobody uses.
+    pub(super) fn close_idle(&self) {
+        for group in [&self.unary, &self.answers, &self.streams] {
+            let mut connections = group.connections.borrow_mut();
+            connections.retain(|connection| connection.active() > 0);
+        }
+    }
+
+    /// Whether there are connections, those too that take no new calls any more.
+    pub(super) fn has_connections(&self) -> bool {
+        self.living.any()
+    }
+
     fn group(&self, lane: Lane) -> &Group {
         match lane {
             Lane::Unary => &self.unary,

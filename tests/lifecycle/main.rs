@@ -11,6 +11,7 @@
 )]
 
 mod draining;
+mod load;
 mod process;
 mod running;
 mod starting;

@@ -50,6 +50,10 @@ pub use upstreams::{OutlierSettings, UpstreamSettings, UpstreamTlsSettings};
 /// Every flag of the command line has its key here and its `SIDEGATE_` variable; flags beat
 /// variables beat this file. Lengths of time are written `500ms`, `30s` or `1m30s`, sizes `64KiB`
 /// or `4MiB`. Relative paths start at the directory of this file.
+///
+/// The file is watched, and a change takes effect at once: for calls and connections that begin
+/// then. `listen`, `admin`, `ops`, `limits.workers` and `telemetry` but for its `log_level` hold
+/// until the next start.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[schemars(title = "sidegate.yaml")]
 pub struct Settings {

@@ -1,0 +1,67 @@
+//! The parts of the gateway that are made anew beside the schema and the workers.
+
+use std::sync::Arc;
+
+use super::reload::{Part, Prepared};
+use crate::config::Config;
+use crate::schema::problem::Problem;
+use crate::telemetry::clock::Clock;
+use crate::telemetry::diagnostics::Level;
+use crate::tls::{Changed, Server};
+
+/// What the gateway tells about itself follows the configuration. A level that an operator has set
+/// meanwhile stays until the file says another one than before.
+pub(super) fn log_level(level: Level) -> Part {
+    Part {
+        name: "log level",
+        paths: Box::new(|_config| Vec::new()),
+        prepare: Box::new(move |before, after| {
+            let (known, wanted) = (before.telemetry.level, after.telemetry.level);
+            let level = level.clone();
+            Ok(Prepared::silent(move || {
+                if wanted != known
+                    && let Err(error) = level.set(wanted.as_str())
+                {
+                    tracing::warn!(%error, "the log level cannot be changed");
+                }
+            }))
+        }),
+    }
+}
+
+/// Certificates, keys and who signs clients: for the handshakes from then on.
+pub(super) fn certificates(server: Option<Arc<Server>>) -> Part {
+    let files = server.clone();
+    Part {
+        name: "certificates",
+        paths: Box::new(move |_config: &Config| {
+            files.as_deref().map(Server::files).unwrap_or_default()
+        }),
+        prepare: Box::new(move |_before, after| {
+            let (server, params) = match (&server, &after.tls) {
+                (Some(server), Some(params)) => (Arc::clone(server), params.clone()),
+                (None, None) => return Ok(Prepared::silent(|| {})),
+                (Some(_), None) | (None, Some(_)) => {
+                    let message = "TLS is turned on or off by a restart only";
+                    return Ok(Prepared {
+                        warnings: vec![Problem::warning(None, message)],
+                        ..Prepared::silent(|| {})
+                    });
+                }
+            };
+            let (next, warnings) = server.prepare(params, (Clock::system().wall)())?;
+            let changes = if next.changed() == Changed::Yes {
+                next.names()
+                    .map(|name| format!("certificate: {name}"))
+                    .collect()
+            } else {
+                Vec::new()
+            };
+            Ok(Prepared {
+                changes,
+                warnings,
+                commit: Box::new(move || server.commit(next)),
+            })
+        }),
+    }
+}

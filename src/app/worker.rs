@@ -1,0 +1,131 @@
+//! What every worker is made of: its front door, stack and connections, made anew when settings
+//! change. Calls that run go on with what they began with.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::{patience, stack};
+use crate::call::record::Sink;
+use crate::config::Config;
+use crate::layer::builtin;
+use crate::life::drain::Drain;
+use crate::life::ready::Ready;
+use crate::life::task::{self, TaskSet};
+use crate::live::Live;
+use crate::protocol::{self, FrontDoor};
+use crate::schema::Schema;
+use crate::serve::{Handler, MakeHandler};
+use crate::telemetry::Telemetry;
+use crate::upstream::{self, Upstreams};
+
+/// What workers share.
+pub(super) struct Shared {
+    pub(super) live: Arc<Live<Schema>>,
+    pub(super) own: Arc<Schema>,
+    pub(super) ready: Ready,
+    pub(super) drain: Drain,
+    pub(super) telemetry: Telemetry,
+    /// The configuration that is in effect.
+    pub(super) config: watch::Receiver<Arc<Config>>,
+}
+
+/// One worker's own.
+struct Worker {
+    shared: Arc<Shared>,
+    sink: Arc<dyn Sink>,
+    /// What answers now.
+    handler: RefCell<Handler>,
+    upstreams: RefCell<(upstream::Params, Upstreams)>,
+    /// Connections that are no longer used, until their last call is over.
+    retired: TaskSet,
+}
+
+/// How a worker makes its own handler.
+pub(super) fn make_handler(shared: Shared) -> MakeHandler {
+    let shared = Arc::new(shared);
+    Arc::new(move || -> Handler {
+        let mut settings = shared.config.clone();
+        let config = Arc::clone(&settings.borrow_and_update());
+        let worker = Rc::new(Worker::new(&shared, &config));
+        let current = Rc::clone(&worker);
+        // Kept with the handler, and ended with it.
+        let following = task::spawn_local("settings", async move {
+            while settings.changed().await.is_ok() {
+                let config = Arc::clone(&settings.borrow_and_update());
+                worker.adopt(&config);
+            }
+        });
+        Rc::new(move |peer, request| {
+            let _kept = &following;
+            (current.handler.borrow())(peer, request)
+        })
+    })
+}
+
+impl Worker {
+    fn new(shared: &Arc<Shared>, config: &Config) -> Self {
+        let upstreams = Upstreams::new(config.upstream.clone());
+        let sink = shared.telemetry.sink();
+        let handler = handler(shared, config, &upstreams, &sink);
+        Self {
+            shared: Arc::clone(shared),
+            sink,
+            handler: RefCell::new(handler),
+            upstreams: RefCell::new((config.upstream.clone(), upstreams)),
+            retired: TaskSet::new(),
+        }
+    }
+
+    /// Serves what comes from now on by other settings.
+    fn adopt(&self, config: &Config) {
+        let mut current = self.upstreams.borrow_mut();
+        let mut old = None;
+        if !Arc::ptr_eq(&current.0.states, &config.upstream.states) {
+            let fresh = Upstreams::new(config.upstream.clone());
+            old = Some(std::mem::replace(&mut *current, (config.upstream.clone(), fresh)).1);
+        }
+        let handler = handler(&self.shared, config, &current.1, &self.sink);
+        drop(current);
+        drop(self.handler.replace(handler));
+        if let Some(old) = old {
+            self.retired.spawn_local("old connections", old.finished());
+        }
+    }
+}
+
+fn handler(
+    shared: &Shared,
+    config: &Config,
+    upstreams: &Upstreams,
+    sink: &Arc<dyn Sink>,
+) -> Handler {
+    let builtin = builtin::Params {
+        ready: shared.ready.clone(),
+        own: Arc::clone(&shared.own),
+    };
+    let door = FrontDoor::new(
+        protocol_params(shared, config),
+        Arc::clone(&shared.live),
+        stack::stack(upstreams.clone(), builtin, shared.drain.clone()),
+        Arc::clone(sink),
+    )
+    .with_fallback(config.fallback.clone().map(stack::fallback));
+    let handler = Rc::new(move |peer, request| door.handle(peer, request));
+    patience::patient(handler, Arc::clone(&shared.live), config.upstream.patience)
+}
+
+fn protocol_params(shared: &Shared, config: &Config) -> protocol::Params {
+    let trusted = config.trusted_proxies.clone();
+    protocol::Params {
+        trusted_proxies: protocol::forwarded::TrustedProxies::new(move |address| {
+            trusted.iter().any(|network| network.contains(address))
+        }),
+        own: Arc::clone(&shared.own),
+        drain: shared.drain.clone(),
+        reason_header: true,
+        cors: protocol::cors::Cors::new(&config.cors).map(Arc::new),
+    }
+}
