@@ -3,6 +3,8 @@
 //! `SIDEGATE_CASES=part-of-a-path` runs fewer files. `examples/conformance` runs the same files
 //! against any gateway; `tests/cases/README.md` tells how.
 
+#![allow(clippy::indexing_slicing, reason = "a failing test may panic")]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -261,7 +261,8 @@ mod tests {
         page.single("process_open_fds", "gauge", "Open.", 3);
         let began = page.text().len();
         let left_out = merge(&mut page, text);
-        (page.text()[began..].to_owned(), left_out)
+        let added = page.text().get(began..).unwrap();
+        (added.to_owned(), left_out)
     }
 
     #[test]
