@@ -205,9 +205,10 @@ fn upstreams() {
         ("http://127.0.0.1:50051", "http://127.0.0.1:50051"),
         ("unix:/run/app.sock", "unix:/run/app.sock"),
         ("dns:///app.example:50051", "dns:///app.example:50051"),
+        ("https://app:443", "https://app:443"),
     ]);
     explains::<UpstreamUrl>(&[
-        ("https://app:443", ": TLS"),
+        ("https://", "is not host:port"),
         ("app:1", "is not an upstream"),
         ("", "is not an upstream"),
     ]);
