@@ -154,7 +154,8 @@ impl DeadlineBody {
     fn is_late(&mut self) -> bool {
         self.until_look -= 1;
         if self.until_look > 0 {
-            return self.alarm.is_over();
+            // An alarm that has rung woke whoever polls this; a few frames more do no harm.
+            return false;
         }
         self.until_look = LOOK_EVERY;
         self.alarm.is_over() || self.alarm.at().is_none_or(|at| at <= Instant::now())

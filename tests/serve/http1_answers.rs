@@ -402,8 +402,8 @@ async fn a_body_that_outlives_its_answer() {
     read_until(&mut stream, "None Some([100, 101, 102])").await;
 }
 
-/// Fault 13: when the rest of such a body is more than is read of it, a whole answer says that the
-/// connection ends, and after one that came in pieces it ends at once.
+/// Fault 13: when the rest of such a body may be more than is read of it, the answer says that the
+/// connection ends, or a client would send its next request into the close.
 #[tokio::test]
 async fn a_long_body_that_outlives_its_answer() {
     const LONG: usize = 200_000;
@@ -415,13 +415,13 @@ async fn a_long_body_that_outlives_its_answer() {
         KEPT.set(Some(request.into_body()));
         Response::new(answer)
     });
-    for (path, says_so) in [("/whole", true), ("/pieces", false)] {
+    for path in ["/whole", "/pieces"] {
         for framing in ["Transfer-Encoding: chunked", "Content-Length: 200009"] {
             let mut stream = server.connect().await;
             let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n30d40\r\n");
             stream.write_all(head.as_bytes()).await.unwrap();
             let said = read_until(&mut stream, "kept").await;
-            assert_eq!(said.contains(CLOSE), says_so, "{path} {framing}: {said}");
+            assert!(said.contains(CLOSE), "{path} {framing}: {said}");
             // The server may have closed its side meanwhile.
             drop(stream.write_all(&[b'x'; LONG]).await);
             let ended = tokio::time::timeout(Duration::from_secs(5), read_to_end(&mut stream));

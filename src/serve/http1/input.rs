@@ -239,10 +239,9 @@ impl Input {
         }
         let left = state.body.left();
         match left.map(|left| left.saturating_add(state.unwanted as u64)) {
-            // Its holder is going to read it.
-            _ if state.holder.has.is_some() => Fate::Keep,
             Some(all) if all <= most as u64 => Fate::Keep,
-            // It might be longer than what is read of it, and then nobody must count on more.
+            // It might be longer than what is read of it, and then nobody must count on more: whoever
+            // reads it now may leave it as soon as the answer has its end.
             Some(_) | None => Fate::Close,
         }
     }
