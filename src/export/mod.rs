@@ -1,6 +1,6 @@
 //! What leaves for collectors, and what is asked of neighbours for them: nobody waits for it.
 //!
-//! - [`file`]: lines into a file that is rotated. - [`fluent`]: lines to Fluent Bit or Fluentd.
+//! - [`mod@file`]: lines into a file that is rotated. - [`fluent`]: lines to Fluent Bit or Fluentd.
 //! - [`tail`]: what the application appends to files.
 //! - [`scrape`]: the application's own metrics.
 //! - [`otlp`]: spans to a collector, over HTTP or gRPC. - [`http`]: one exchange over HTTP/1.1.

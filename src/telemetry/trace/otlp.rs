@@ -35,7 +35,7 @@ pub struct Resource {
     pub instance: String,
 }
 
-/// An `ExportTraceServiceRequest` of spans that [`spans`] wrote.
+/// An `ExportTraceServiceRequest` of spans that `spans` wrote.
 pub fn request(resource: &Resource, spans: &[u8]) -> Vec<u8> {
     let mut own = Vec::new();
     let attributes = [
@@ -63,7 +63,7 @@ pub fn request(resource: &Resource, spans: &[u8]) -> Vec<u8> {
     request
 }
 
-/// How many spans there are in what [`spans`] wrote.
+/// How many spans there are in what `spans` wrote.
 pub fn count(mut spans: &[u8]) -> u64 {
     let mut counted = 0;
     while spans.split_off_first().is_some() {
@@ -232,6 +232,9 @@ fn length_delimited(field: u32, length: usize) -> usize {
 /// A `KeyValue` of text, cut where it is too long. All lengths are known before.
 fn text(out: &mut Vec<u8>, field: u32, name: &str, value: &str) {
     let value = shorten(value);
+    if short_text(out, field, name, value).is_some() {
+        return;
+    }
     let any = length_delimited(1, value.len());
     head(
         out,
@@ -241,6 +244,28 @@ fn text(out: &mut Vec<u8>, field: u32, name: &str, value: &str) {
     bytes(out, 1, name.as_bytes());
     head(out, 2, any);
     bytes(out, 1, value.as_bytes());
+}
+
+/// The same where every key and length is one byte, which nearly all are: one look decides it, and
+/// then only bytes are copied.
+fn short_text(out: &mut Vec<u8>, field: u32, name: &str, value: &str) -> Option<()> {
+    const MOST: usize = 0x7F;
+    let key = u8::try_from(field << 3 | 2)
+        .ok()
+        .filter(|key| *key < 0x80)?;
+    let all = name.len() + value.len() + 6;
+    if all > MOST {
+        return None;
+    }
+    let byte = |length: usize| u8::try_from(length).ok();
+    let before = [key, byte(all)?, 0x0A, byte(name.len())?];
+    let between = [0x12, byte(value.len() + 2)?, 0x0A, byte(value.len())?];
+    out.reserve(all + 2);
+    out.extend_from_slice(&before);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(&between);
+    out.extend_from_slice(value.as_bytes());
+    Some(())
 }
 
 /// A `KeyValue` of a number.
@@ -256,17 +281,20 @@ fn integer(out: &mut Vec<u8>, name: &str, value: u64) {
     number(out, 3, value);
 }
 
-/// A message whose length is known when it has been written: room is left for it, and what is
-/// short is moved up.
+/// A message whose length is known when it has been written. There is room for three bytes of it,
+/// and what is not needed of them is written all the same: every reader of protobuf takes a number
+/// with zeros before it, and nothing has to be moved.
 fn entry_of(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
     encode_key(field, WireType::LengthDelimited, out);
     let at = out.len();
+    out.extend_from_slice(&[0; 3]);
     write(out);
-    let length = (out.len() - at) as u64;
-    let room = encoded_len_varint(length);
-    let mut prefix = [0; 10];
-    encode_varint(length, &mut prefix.as_mut_slice());
-    out.splice(at..at, prefix.into_iter().take(room));
+    let length = out.len() - at - 3;
+    debug_assert!(length < 1 << 21, "what is written here has limits");
+    let seven = |shift: usize| u8::try_from(length >> shift & 0x7F).unwrap_or_default();
+    if let Some(room) = out.get_mut(at..at + 3) {
+        room.copy_from_slice(&[seven(0) | 0x80, seven(7) | 0x80, seven(14)]);
+    }
 }
 
 fn cut(out: &mut Vec<u8>, value: &str) {
