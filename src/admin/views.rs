@@ -2,6 +2,8 @@
 //!
 //! Core types do not serialise themselves; what the world sees of them is decided here.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use serde::Serialize;
@@ -10,7 +12,7 @@ use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::schema::problem::{Location, Problem, Severity};
 use crate::schema::{Idempotency, Method, Schema};
-use crate::upstream::Seen;
+use crate::upstream::{Endpoint, Seen};
 
 /// Whether work may be sent here, and what is missing if not.
 #[derive(Debug, Serialize)]
@@ -239,8 +241,22 @@ pub struct UpstreamView {
     /// The last of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<FailureView>,
+    /// Its endpoints, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<EndpointView>,
     /// Its connections.
     pub connections: Vec<ConnectionView>,
+}
+
+/// One of several endpoints.
+#[derive(Clone, Debug, Serialize)]
+pub struct EndpointView {
+    /// Where it is.
+    pub address: String,
+    /// `in`, `out` for a while, or `on_probation`: one call at a time until one succeeds.
+    pub state: &'static str,
+    /// How often it was left out lately.
+    pub times_out: u32,
 }
 
 /// A failure to connect.
@@ -295,7 +311,59 @@ impl UpstreamView {
                 cause,
                 seconds_ago: ago.as_secs(),
             }),
+            endpoints: Vec::new(),
             connections,
         }
+    }
+
+    /// The same with the endpoints, if there are several.
+    #[must_use]
+    pub fn with_endpoints(mut self, endpoints: &[Arc<Endpoint>]) -> Self {
+        if endpoints.len() > 1 {
+            let views = endpoints.iter().map(|one| EndpointView::new(one));
+            self.endpoints = views.collect();
+        }
+        self
+    }
+}
+
+impl EndpointView {
+    fn new(endpoint: &Endpoint) -> Self {
+        Self {
+            address: endpoint.name().to_string(),
+            state: if endpoint.is_out() {
+                "out"
+            } else if endpoint.is_on_probation() {
+                "on_probation"
+            } else {
+                "in"
+            },
+            times_out: endpoint.times_out(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::{Endpoints, Target};
+
+    #[test]
+    fn endpoints_are_shown_where_there_are_several() {
+        let view = |targets: &[&str]| {
+            let targets = targets.iter().map(|text| Target::parse(text).unwrap());
+            let view = UpstreamView::new("app", String::from("a:1"), Seen::default());
+            let view = view.with_endpoints(&Endpoints::new(targets).load());
+            serde_json::to_value(view).unwrap()
+        };
+        assert!(view(&["http://a:1"]).get("endpoints").is_none());
+        let shown = view(&["http://a:1", "unix:/b"]);
+        assert_eq!(
+            shown["endpoints"],
+            serde_json::json!([
+                {"address": "a:1", "state": "in", "times_out": 0},
+                {"address": "unix:/b", "state": "in", "times_out": 0},
+            ])
+        );
     }
 }

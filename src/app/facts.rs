@@ -45,11 +45,8 @@ impl admin::Facts for Facts {
         let name = config.settings.upstreams.keys().next();
         let name = name.map_or(APP, String::as_str);
         let upstream = &config.upstream;
-        vec![UpstreamView::new(
-            name,
-            url(&config),
-            upstream.states.seen(),
-        )]
+        let view = UpstreamView::new(name, url(&config), upstream.states.seen());
+        vec![view.with_endpoints(&upstream.endpoints.load())]
     }
 
     fn fallback(&self) -> Option<String> {

@@ -81,8 +81,16 @@ fn upstreams(tree: &Tree, problems: &mut Vec<Problem>) {
     }
     for name in &names {
         let (url, endpoints) = (["upstreams", name, "url"], ["upstreams", name, "endpoints"]);
-        let all = tree.items(&endpoints);
-        if let (Some(place), false) = (tree.value_place(&url), all.is_empty()) {
+        let (Some(place), false) = (tree.value_place(&url), tree.items(&endpoints).is_empty())
+        else {
+            continue;
+        };
+        // A flag or a variable stands above the file.
+        let source = |path: &[&str]| {
+            tree.branch(path)
+                .map(|branch| branch.tree.origin.source.kind())
+        };
+        if source(&url) == source(&endpoints) {
             let message = format!("`upstreams.{name}` has both `url` and `endpoints`");
             problems.push(
                 Problem::error(Some(place), message)

@@ -433,18 +433,3 @@ fn retries_are_laid_on_each_other_and_off_where_nothing_is_said() {
     assert_eq!(of("a.C", "Method").unwrap().attempts, 5);
     assert!(of("b.C", "Method").is_none());
 }
-
-#[test]
-fn endpoints_stand_in_the_place_of_one_url() {
-    let upstream = sound_file(
-        "upstreams: {app: {endpoints: ['http://a:1', 'unix:/b'], outliers: {percent: 10, pause: 2s}}}",
-    )
-    .upstream;
-    let all = upstream.endpoints.load();
-    let names: Vec<&str> = all.iter().map(|one| &**one.name()).collect();
-    assert_eq!(names, ["a:1", "unix:/b"]);
-    assert!((upstream.outliers.ratio - 0.1).abs() < 1e-9);
-    assert_eq!(upstream.ejection.first, Duration::from_secs(2));
-    let alone = sound_file("upstreams: {app: {url: 'http://a:1'}}").upstream;
-    assert_eq!(&**alone.endpoints.load()[0].name(), "a:1");
-}

@@ -11,8 +11,12 @@ const DEFAULT_PORT: u16 = 50051;
 
 /// The connections to the application: what is not given is as [`Params::new`] has it.
 pub(super) fn connections(given: Option<&UpstreamSettings>) -> Params {
-    let endpoints = given.map_or(&[][..], |given| &given.endpoints);
     let named = given.and_then(|given| given.url.as_ref());
+    // Both are there when a flag names another place than the file does.
+    let endpoints = match given {
+        Some(given) if named.is_none() => &given.endpoints[..],
+        Some(_) | None => &[],
+    };
     let target = match named.or_else(|| endpoints.first()) {
         Some(UpstreamUrl { target, .. }) => target.clone(),
         None => Target::Tcp {
@@ -63,5 +67,53 @@ fn outliers(given: OutlierSettings, base: Params) -> Params {
             longest: period(given.longest_pause, base.ejection.longest),
         },
         ..base
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{Input, load};
+
+    /// What a file and flags come to, sound or not.
+    fn loaded(text: &str, flags: Vec<(&'static str, Vec<String>)>) -> Result<Params, String> {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("sidegate.yaml"), text).unwrap();
+        let (config, problems) = load(&Input {
+            directory: directory.path().to_owned(),
+            flags,
+            ..Input::default()
+        });
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        config.map(|config| config.upstream).ok_or(told.join("\n"))
+    }
+
+    fn names(params: &Params) -> Vec<String> {
+        let all = params.endpoints.load();
+        all.iter().map(|one| one.name().to_string()).collect()
+    }
+
+    const TWO: &str = "upstreams: {app: {endpoints: ['http://a:1', 'unix:/b'], outliers: {percent: 10, pause: 2s}}}";
+
+    #[test]
+    fn endpoints_stand_in_the_place_of_one_url() {
+        let upstream = loaded(TWO, Vec::new()).unwrap();
+        assert_eq!(names(&upstream), ["a:1", "unix:/b"]);
+        assert!((upstream.outliers.ratio - 0.1).abs() < 1e-9);
+        assert_eq!(upstream.ejection.first, Duration::from_secs(2));
+        let alone = loaded("upstreams: {app: {url: 'http://a:1'}}", Vec::new());
+        assert_eq!(names(&alone.unwrap()), ["a:1"]);
+    }
+
+    /// A flag beats the file, whatever the file says it by.
+    #[test]
+    fn a_flag_stands_above_endpoints_of_the_file() {
+        let flag = ("--upstream", vec![String::from("http://c:3")]);
+        let upstream = loaded(TWO, vec![flag]).unwrap();
+        assert_eq!(names(&upstream), ["c:3"]);
+        assert_eq!(upstream.target.to_string(), "c:3");
     }
 }

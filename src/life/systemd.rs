@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use listenfd::ListenFd;
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::time::{ClockId, clock_gettime};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Variables that are for this process alone and would mislead a child.
@@ -57,13 +56,6 @@ impl Notifier {
     /// It serves; `status` is for people.
     pub fn ready(&self, status: &str) {
         self.tell(&format!("READY=1\nSTATUS={status}"));
-    }
-
-    /// It reads its configuration anew; [`Self::ready`] follows.
-    pub fn reloading(&self) {
-        let now = clock_gettime(ClockId::Monotonic);
-        let micros = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
-        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
     }
 
     /// It ends.
@@ -158,10 +150,6 @@ mod tests {
         let notifier = Notifier::new(Some(path.as_os_str())).unwrap();
         notifier.ready("all well");
         assert_eq!(heard(&listener), "READY=1\nSTATUS=all well");
-        notifier.reloading();
-        let said = heard(&listener);
-        let micros = said.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
-        assert!(micros.parse::<u64>().unwrap() > 0, "{said}");
         notifier.stopping();
         assert!(heard(&listener).starts_with("STOPPING=1\n"));
     }

@@ -211,12 +211,13 @@ async function lookAround() {
   } catch { /* The figures say so. */ }
 }
 
-function upstream({ name, url, state, in_flight: busy, connections, connections_made: made, connects_failed: failed, last_failure: last }) {
+function upstream({ name, url, state, in_flight: busy, connections, connections_made: made, connects_failed: failed, last_failure: last, endpoints = [] }) {
   const open = connections.filter((one) => one.open).length;
   const facts = [
     ["State", el("span", { class: state === "connected" ? "goodtext" : state === "idle" ? "" : "badtext" }, state)],
     ["Calls under way", String(busy)],
     ["Connections", `${open} open, ${connections.length - open} ending, ${made} made so far`],
+    ...endpoints.map(({ address, state: how, times_out: times }) => [address, el("span", { class: how === "in" ? "goodtext" : "badtext" }, `${how.replace("_", " ")}${times ? `, left out ${count(times, "time")}` : ""}`)]),
     failed ? ["Failures to connect", `${failed}, the last ${seconds(last.seconds_ago)} ago: ${last.cause}`] : undefined,
   ];
   const rows = connections.map((one) => el("tr", {}, el("td", {}, one.lane), el("td", {}, one.open ? "open" : "ending"), el("td", { class: "n" }, String(one.in_flight)), el("td", { class: "n" }, seconds(one.age_seconds))));
