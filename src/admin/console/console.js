@@ -199,11 +199,12 @@ function seconds(count) {
 
 async function lookAround() {
   try {
-    const [ready, { upstreams }, { problems }, schema] = await Promise.all(["readyz", "upstreams", "problems", "schema"].map((path) => ask(path)));
+    const [ready, { upstreams }, { problems }, schema, { reloads }] = await Promise.all(["readyz", "upstreams", "problems", "schema", "reload"].map((path) => ask(path)));
     const waiting = ready.waiting_for?.join(", ");
     if (ready.ready) pill("good", "ready");
     else pill("bad", ready.draining ? "draining" : `waiting for ${waiting}`);
     find("upstreams").replaceChildren(...upstreams.map(upstream));
+    showReloads(reloads);
     const methods = schema.services.reduce((sum, { methods }) => sum + methods.length, 0);
     find("problems").replaceChildren(
       el("p", { class: "soft" }, `${count(schema.services.length, "service")} with ${count(methods, "method")}. `, problems.length ? "" : "Nothing is wrong with it."),
@@ -225,6 +226,34 @@ function upstream({ name, url, state, in_flight: busy, connections, connections_
     el("dl", { class: "facts2" }, ...facts.filter(Boolean).flatMap(([term, value]) => [el("dt", {}, term), el("dd", {}, value)])),
     rows.length ? el("details", { class: "more" }, el("summary", {}, "Connections"), el("table", {}, el("thead", {}, el("tr", {}, ...["For", "State", "Calls", "Age"].map((text, at) => el("th", { scope: "col", class: at > 1 ? "n" : "" }, text)))), el("tbody", {}, ...rows))) : "");
 }
+
+let shownReloads = "";
+
+function showReloads(reloads) {
+  // What is opened stays open while nothing is new.
+  const now = JSON.stringify(reloads.map(({ number }) => number));
+  if (now === shownReloads) return;
+  shownReloads = now;
+  find("reloads").replaceChildren(...(reloads.length ? reloads.slice(0, 5).map(reload) : [el("p", { class: "soft" }, "Nothing has changed since the start. Files are watched; whatever changes is taken up whole or not at all.")]));
+}
+
+function reload({ at, trigger, outcome, changes, needs_restart: waiting, problems }) {
+  const when = new Date(at).toLocaleTimeString();
+  const refused = outcome === "refused";
+  return el("details", { class: "more" },
+    el("summary", {}, `${when}, by ${trigger}: `, el("span", { class: refused ? "badtext" : "goodtext" }, outcome), refused ? `, ${count(problems.length, "problem")}` : changes.length ? `, ${count(changes.length, "change")}` : ""),
+    ...changes.map((change) => el("div", { class: "mono" }, change)),
+    ...waiting.map((key) => el("div", { class: "soft" }, `${key} waits for a restart`)),
+    ...problems.map(problem));
+}
+
+find("reload").addEventListener("click", async ({ target }) => {
+  target.disabled = true;
+  // What is wrong is among the attempts, which are read next.
+  await fetch("reload", { method: "POST" }).catch(() => undefined);
+  await lookAround();
+  target.disabled = false;
+});
 
 function problem({ severity, file, line, column, message, help }) {
   const place = [file, line, column].filter(Boolean).join(":");
