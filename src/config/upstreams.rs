@@ -88,7 +88,9 @@ mod tests {
             ..Input::default()
         });
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        config.map(|config| config.upstream).ok_or(told.join("\n"))
+        config
+            .map(|config| config.upstream)
+            .ok_or_else(|| told.join("\n"))
     }
 
     fn names(params: &Params) -> Vec<String> {
