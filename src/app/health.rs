@@ -29,6 +29,13 @@ use crate::wire::frame::{Deframer, Rules};
 /// How soon an app is asked again whose answer has ended.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long one watch lasts: an application that stops gracefully waits for its calls to end, and
+/// one that has a successor at the same place would wait for ever.
+const RENEW: Duration = Duration::from_secs(10);
+
+/// How soon a watch is given up when the application takes no new calls.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
 /// Answers are a number each.
 const ANSWER_BYTES: usize = 1024;
 
@@ -42,7 +49,15 @@ pub(super) async fn follow(upstreams: Upstreams, own: Arc<Schema>, ready: Ready)
             return;
         }
         let _seen = *connections.borrow_and_update();
-        let ended = watch(&upstreams, &own, |serves| tell(serves, &mut held, &ready)).await;
+        let watching = watch(&upstreams, &own, |serves| tell(serves, &mut held, &ready));
+        let ended = tokio::select! {
+            ended = watching => ended,
+            () = until_old(&upstreams) => Ended::Old,
+        };
+        if let Ended::Old = ended {
+            // What was said last holds until the next word.
+            continue;
+        }
         held.get_or_insert_with(|| ready.hold(Condition::Health));
         match ended {
             // It has nothing to say; another version of it may.
@@ -51,9 +66,18 @@ pub(super) async fn follow(upstreams: Upstreams, own: Arc<Schema>, ready: Ready)
                     return;
                 }
             }
-            Ended::Broken => {}
+            Ended::Broken | Ended::Old => {}
         }
         sleep(PAUSE).await;
+    }
+}
+
+/// Waits until the application says that it goes, or until it is time to ask anew.
+async fn until_old(upstreams: &Upstreams) {
+    let renew = Instant::now() + RENEW;
+    sleep(LOOK_AGAIN).await;
+    while upstreams.is_connected() && Instant::now() < renew {
+        sleep(LOOK_AGAIN).await;
     }
 }
 
@@ -74,6 +98,8 @@ enum Ended {
     /// The app has no such service.
     Unknown,
     Broken,
+    /// It is to be begun anew.
+    Old,
 }
 
 async fn watch(upstreams: &Upstreams, own: &Arc<Schema>, mut tell: impl FnMut(bool)) -> Ended {

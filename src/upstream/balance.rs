@@ -116,6 +116,12 @@ impl Balance {
         })
     }
 
+    /// Whether there is a connection that takes new calls.
+    pub(super) fn is_connected(&self) -> bool {
+        let members = self.members();
+        members.iter().any(|member| member.pool.is_connected())
+    }
+
     /// How many endpoints there are.
     pub(super) fn count(&self) -> usize {
         self.members.borrow().len()

@@ -179,6 +179,11 @@ impl Upstreams {
         }
     }
 
+    /// Whether there is a connection that takes new calls.
+    pub fn is_connected(&self) -> bool {
+        self.balance.is_connected()
+    }
+
     /// Keeps a connection even when nobody calls, and says that the application is
     /// reached while there is one. It stops when the task is dropped.
     pub fn keep_connected(&self, ready: Ready) -> Task<()> {

@@ -127,3 +127,38 @@ fn until_said(gateway: &Process, text: &str) {
         assert!(Instant::now() < until, "{}", String::from_utf8_lossy(&said));
     }
 }
+
+/// An application that stops gracefully waits for its calls to end; the gateway's own watch over its
+/// health must not be one that never does.
+#[test]
+fn an_application_that_stops_gracefully_is_not_held_up() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (serving, address) = runtime.block_on(async {
+        let (reporter, service) = tonic_health::server::health_reporter();
+        let serving = tonic_health::ServingStatus::Serving;
+        reporter.set_service_status("", serving).await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+        let server = tonic::transport::Server::builder().add_service(service);
+        let serving = tokio::spawn(async move {
+            let _reporter = reporter;
+            let told = async { drop(stopped.await) };
+            server.serve_with_incoming_shutdown(incoming, told).await
+        });
+        (serving, address)
+    });
+    let gateway = Process::serve("", address);
+    gateway.ready();
+    stop.send(()).unwrap();
+    let ended = runtime.block_on(async {
+        let patience = super::support::patience();
+        tokio::time::timeout(patience, serving).await
+    });
+    ended.expect("the application ends").unwrap().unwrap();
+}
