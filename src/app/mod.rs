@@ -240,7 +240,7 @@ impl Bound {
             config: common.config.clone(),
         });
         let mut parts = self.parts;
-        parts.push(parts::certificates(tls.clone()));
+        parts.extend([parts::certificates(tls.clone()), parts::app_certificates()]);
         parts.extend(self.log_level.map(parts::log_level));
         let serve = keeper::serve_params(&self.config, tls.as_ref());
         let serve = Arc::new(Live::new(serve));

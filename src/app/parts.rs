@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::schema::problem::Problem;
 use crate::telemetry::clock::Clock;
 use crate::telemetry::diagnostics::Level;
-use crate::tls::{Changed, Server};
+use crate::tls::{Changed, Client, Server};
 
 /// What the gateway tells about itself follows the configuration. A level that an operator has set
 /// meanwhile stays until the file says another one than before.
@@ -61,6 +61,30 @@ pub(super) fn certificates(server: Option<Arc<Server>>) -> Part {
                 changes,
                 warnings,
                 commit: Box::new(move || server.commit(next)),
+            })
+        }),
+    }
+}
+
+/// What the application is called with and believed by: for the connections from then on. Where the
+/// configuration names other files, the connections are made anew, and this has nothing to do.
+pub(super) fn app_certificates() -> Part {
+    Part {
+        name: "certificates for the application",
+        paths: Box::new(|config| {
+            let client = config.upstream.tls.as_deref();
+            client.map(Client::files).unwrap_or_default()
+        }),
+        prepare: Box::new(|_before, after| {
+            let Some(client) = after.upstream.tls.clone() else {
+                return Ok(Prepared::silent(|| {}));
+            };
+            let Some(renewed) = client.prepare((Clock::system().wall)())? else {
+                return Ok(Prepared::silent(|| {}));
+            };
+            Ok(Prepared {
+                changes: vec![String::from("certificates for the application")],
+                ..Prepared::silent(move || client.commit(renewed))
             })
         }),
     }

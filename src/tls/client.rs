@@ -40,6 +40,10 @@ struct Generation {
     digest: Vec<u8>,
 }
 
+/// What files hold that have been read again.
+#[derive(Debug)]
+pub struct Renewed(Generation);
+
 impl Client {
     /// Reads everything at `now`; all problems if any is an error.
     pub fn load(params: ClientParams, now: SystemTime) -> Result<Self, Vec<Problem>> {
@@ -65,12 +69,23 @@ impl Client {
     /// Reads all files again at `now`, for connections to come; whatever is wrong, everything
     /// stays as it is.
     pub fn reload(&self, now: SystemTime) -> Result<Changed, Vec<Problem>> {
+        let renewed = self.prepare(now)?;
+        Ok(renewed.map_or(Changed::No, |renewed| {
+            self.commit(renewed);
+            Changed::Yes
+        }))
+    }
+
+    /// Reads all files again at `now`; `None` when they hold what they held.
+    pub fn prepare(&self, now: SystemTime) -> Result<Option<Renewed>, Vec<Problem>> {
         let generation = read(&self.params, now)?;
-        if self.live.peek().digest == generation.digest {
-            return Ok(Changed::No);
-        }
-        self.live.publish(generation);
-        Ok(Changed::Yes)
+        let same = self.live.peek().digest == generation.digest;
+        Ok((!same).then_some(Renewed(generation)))
+    }
+
+    /// Takes up what was prepared, for connections to come.
+    pub fn commit(&self, renewed: Renewed) {
+        self.live.publish(renewed.0);
     }
 
     /// Every file that is read.

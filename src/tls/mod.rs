@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 
-pub use client::{Client, ClientParams};
+pub use client::{Client, ClientParams, Renewed};
 pub use facts::Facts;
 pub use files::{File, Pair};
 pub use identity::identity;

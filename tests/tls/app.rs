@@ -176,3 +176,26 @@ fn f39_who_signs_the_application_changes_without_a_restart() {
         panic!("the new authority is not believed");
     });
 }
+
+/// Nobody has to ask: the files are watched.
+#[test]
+fn f39_files_towards_the_application_are_watched() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let (old, new) = (Authority::new("old"), Authority::new("new"));
+        let ca = directory.path().join("ca.pem");
+        std::fs::write(&ca, old.pem()).unwrap();
+        let app = new.server(&["127.0.0.1"]);
+        let app = start(&app, None, &["h2"]).await;
+        let gateway = gateway_for(directory.path(), app, "{ca: [ca.pem]}");
+        assert_eq!(call(&gateway, "Get").await, 503);
+        std::fs::write(&ca, new.pem()).unwrap();
+        for _ in 0..100 {
+            if call(&gateway, "Get").await == 200 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("nobody looks at the new authority");
+    });
+}
