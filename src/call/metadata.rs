@@ -3,7 +3,10 @@
 //! Source: grpc/grpc `doc/PROTOCOL-HTTP2.md`, "Custom-Metadata".
 
 use data_encoding::{BASE64_NOPAD, Encoding, Specification};
+use http::{HeaderName, HeaderValue};
 use std::sync::LazyLock;
+
+use crate::wire::trace::Told;
 
 /// Metadata of a call. Names are lower-case; names that end in `-bin` hold base64.
 pub type Metadata = http::HeaderMap;
@@ -25,6 +28,15 @@ pub fn lookup<'h>(headers: &'h http::HeaderMap, name: &str) -> Option<&'h http::
     headers
         .iter()
         .find_map(|(key, value)| (key.as_str() == name).then_some(value))
+}
+
+/// Adds the headers that tell of a trace, in the place of others of their names.
+pub fn tell(headers: &mut http::HeaderMap, told: &Told) {
+    told.each(|name, value| {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    });
 }
 
 /// Decodes one binary value, padded or not; `None` when it is not base64.

@@ -12,11 +12,12 @@ use std::time::Instant;
 
 use super::{Code, Fault, SharedPeer};
 use crate::schema::{BindingId, MethodId, Schema};
+use crate::wire::trace::{Context, Told};
 
 /// Takes the records of finished calls. It must never block.
 pub trait Sink: Send + Sync {
-    /// The head of a request before anybody else looks at it: here its trace is noted, and the
-    /// headers are made to say of it what the app is to know.
+    /// The head of a request before anybody else looks at it: here its trace is noted, and headers
+    /// leave that say another than the app is to be told.
     fn begin(&self, _record: &mut CallRecord, _headers: &mut http::HeaderMap) {}
 
     /// One call begins.
@@ -44,10 +45,30 @@ pub struct Trace {
     pub span_id: u64,
     /// The span of the client; 0 when the trace begins here.
     pub parent: u64,
-    /// The span of asking the app.
+    /// The span of asking the app; 0 where the app is told what the client said.
     pub upstream: u64,
     /// Whether spans are made.
     pub sampled: bool,
+    /// Whether the app is told in the header `b3` besides.
+    pub b3: bool,
+    /// Whether the app is told in B3's several headers besides.
+    pub b3_multi: bool,
+}
+
+impl Trace {
+    /// What the app is to be told, by whoever writes the head of a request to it: to put it among
+    /// the headers of the client would cost more than all the rest of a trace.
+    pub fn told(&self) -> Option<Told> {
+        (self.upstream != 0).then_some(Told {
+            context: Context {
+                trace_id: self.trace_id,
+                span_id: self.upstream,
+                sampled: Some(self.sampled),
+            },
+            b3: self.b3,
+            b3_multi: self.b3_multi,
+        })
+    }
 }
 
 /// What is remembered of one call. A call whose client left before an answer went out ends with
@@ -160,6 +181,11 @@ impl Record {
     /// The time the request head was complete.
     pub fn started(&self) -> Instant {
         self.0.record.borrow().started
+    }
+
+    /// What the app is to be told of the trace.
+    pub fn told(&self) -> Option<Told> {
+        self.0.record.borrow().trace.as_ref().and_then(Trace::told)
     }
 
     /// Notes something. Do not hold it across a poll.

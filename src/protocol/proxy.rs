@@ -16,6 +16,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use super::metadata::{hop_by_hop_by_name, is_hop_by_hop};
 use super::reader::IdleBody;
 use super::{Incoming, Params, forwarded, rest, timeout};
+use crate::call::metadata::tell;
 use crate::call::{Body, Code, Fallback, Fault, LocalFuture, Record};
 use crate::route::path;
 use crate::route::trie::{Lookup, LookupOptions};
@@ -108,6 +109,9 @@ fn request(params: &Params, incoming: Incoming, idle: Duration) -> Request<Body>
         }
     }
     forwarded::write(&head, &peer, trusted, &mut headers);
+    if let Some(told) = record.told() {
+        tell(&mut headers, &told);
+    }
     if let Some(authority) = head.uri.authority()
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
     {

@@ -6,8 +6,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use tokio::time::Instant;
 
 use super::fault;
+use crate::call::metadata::tell;
 use crate::call::{Blame, Code, Deadline, Fault};
 use crate::wire::timeout;
+use crate::wire::trace::Told;
 
 /// What an attempt needs to write its head; kept, because a call may be sent again.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(super) struct Head {
     pub(super) authority: Option<Authority>,
     pub(super) metadata: HeaderMap,
     pub(super) deadline: Deadline,
+    /// What is told of the trace.
+    pub(super) told: Option<Told>,
 }
 
 impl Head {
@@ -35,6 +39,9 @@ impl Head {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(name, value);
             }
+        }
+        if let Some(told) = &self.told {
+            tell(&mut headers, told);
         }
         let authority = self.authority(default_authority);
         let mut request = Request::new(());

@@ -68,6 +68,7 @@ impl Sending {
                 authority: call.authority,
                 metadata: call.metadata,
                 deadline: call.deadline,
+                told: call.record.told(),
             },
             outgoing: Outgoing::new(call.body),
             record: call.record,

@@ -63,6 +63,7 @@ pub(super) async fn exchange(balance: Rc<Balance>, mut call: Call) -> Result<Rep
             authority: call.authority,
             metadata: call.metadata,
             deadline: call.deadline,
+            told: call.record.told(),
         },
         body,
         record: call.record,
@@ -122,6 +123,7 @@ async fn attempt(
         authority: sending.head.authority(&pool.authority).as_str(),
         metadata: &sending.head.metadata,
         timeout: timeout.as_deref(),
+        told: sending.head.told.as_ref(),
     };
     let asked = open(&lease, &request, &sending.body)?;
     if let Some(stall) = sending.stall {

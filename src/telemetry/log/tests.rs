@@ -138,6 +138,8 @@ fn whatever_is_sent_is_one_line_of_bounded_length() {
         parent: 1,
         upstream: 1,
         sampled: true,
+        b3: false,
+        b3_multi: false,
     });
     for number in 0..20 {
         let name = format!("x-{}-{number}", "long".repeat(20)).parse().unwrap();
@@ -197,6 +199,8 @@ fn a_line_names_the_trace() {
         parent: 0,
         upstream: 1,
         sampled: false,
+        b3: false,
+        b3_multi: false,
     });
     let started = record.started;
     let read: Value = serde_json::from_str(&json_line(&at(started, &record))).unwrap();

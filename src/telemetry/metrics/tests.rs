@@ -323,6 +323,8 @@ fn openmetrics_has_exemplars_and_an_end() {
         parent: 0,
         upstream: 2,
         sampled: true,
+        b3: false,
+        b3_multi: false,
     });
     shard.finished(&record, record.started + took);
     let page = expose::page(&metrics, Form::OpenMetrics, 0).finish();

@@ -13,12 +13,11 @@ mod tests;
 
 use std::cell::RefCell;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName};
 
 use super::ids;
 use super::log::line::Entry;
 use super::queue::Queue;
-use crate::call::metadata::lookup;
 use crate::call::record::{CallRecord, Trace};
 use crate::wire::trace::{self, B3, Context};
 
@@ -80,18 +79,20 @@ thread_local! {
 }
 
 impl Tracer {
-    /// Looks at the head of a request, notes its trace, and makes the headers say what the app is
-    /// to know of it.
+    /// Looks at the head of a request, notes its trace, and takes the headers out that say another
+    /// than the app is to be told.
     pub fn begin(&self, record: &mut CallRecord, headers: &mut HeaderMap) {
         match self {
             Self::Off => {}
             Self::Read => {
-                record.trace = read(headers).map(|context| Trace {
+                record.trace = read(headers).context.map(|context| Trace {
                     trace_id: context.trace_id,
                     span_id: context.span_id,
                     parent: 0,
                     upstream: 0,
                     sampled: false,
+                    b3: false,
+                    b3_multi: false,
                 });
             }
             Self::On(params) => params.begin(record, headers),
@@ -125,30 +126,40 @@ impl Tracer {
 
 impl Params {
     fn begin(&self, record: &mut CallRecord, headers: &mut HeaderMap) {
-        let parent = if self.follow { read(headers) } else { None };
+        let mut seen = read(headers);
+        let parent = seen.context.take().filter(|_| self.follow);
         let trace_id = parent.map_or_else(ids::trace_id, |parent| parent.trace_id);
         let told = parent.and_then(|parent| parent.sampled);
-        let of = Trace {
+        let (b3, b3_multi) = match self.b3 {
+            B3Out::Follow => (seen.single, seen.multi),
+            B3Out::Single => (true, false),
+            B3Out::Multi => (false, true),
+            B3Out::Off => (false, false),
+        };
+        record.trace = Some(Trace {
             trace_id,
             span_id: ids::span_id(),
             parent: parent.map_or(0, |parent| parent.span_id),
             upstream: ids::span_id(),
             sampled: told.unwrap_or_else(|| self.samples(trace_id)),
-        };
-        let out = Context {
-            trace_id,
-            span_id: of.upstream,
-            sampled: Some(of.sampled),
-        };
-        if parent.is_none() {
+            b3,
+            b3_multi,
+        });
+        if seen.state && parent.is_none() {
             // It belongs to the trace that is not continued.
             headers.remove(&TRACESTATE);
         }
-        if let Ok(value) = HeaderValue::from_bytes(&out.traceparent()) {
-            headers.insert(TRACEPARENT, value);
+        if seen.w3c {
+            headers.remove(&TRACEPARENT);
         }
-        self.write_b3(out, headers);
-        record.trace = Some(of);
+        if seen.single {
+            headers.remove(&B3_SINGLE);
+        }
+        if seen.multi {
+            for name in [&B3_TRACE, &B3_SPAN, &B3_PARENT, &B3_SAMPLED, &B3_FLAGS] {
+                headers.remove(name);
+            }
+        }
     }
 
     /// By the part of the id that is random, as OpenTelemetry's sampler does it: whoever samples
@@ -165,62 +176,52 @@ impl Params {
         let random = u64::try_from(trace_id % u128::from(RANGE)).unwrap_or(u64::MAX);
         random < bound
     }
-
-    fn write_b3(&self, out: Context, headers: &mut HeaderMap) {
-        let single = lookup(headers, B3_SINGLE.as_str()).is_some();
-        let multi = headers
-            .keys()
-            .any(|name| name.as_str().starts_with("x-b3-"));
-        if single {
-            headers.remove(&B3_SINGLE);
-        }
-        if multi {
-            for name in [&B3_TRACE, &B3_SPAN, &B3_PARENT, &B3_SAMPLED, &B3_FLAGS] {
-                headers.remove(name);
-            }
-        }
-        let (single, multi) = match self.b3 {
-            B3Out::Follow => (single, multi),
-            B3Out::Single => (true, false),
-            B3Out::Multi => (false, true),
-            B3Out::Off => (false, false),
-        };
-        let mut insert = |name: HeaderName, text: &[u8]| {
-            if let Ok(value) = HeaderValue::from_bytes(text) {
-                headers.insert(name, value);
-            }
-        };
-        if single {
-            insert(B3_SINGLE, &out.b3());
-        }
-        if multi {
-            insert(B3_TRACE, &trace::trace_id_text(out.trace_id));
-            insert(B3_SPAN, &trace::span_id_text(out.span_id));
-            insert(B3_SAMPLED, if out.is_sampled() { b"1" } else { b"0" });
-        }
-    }
 }
 
-/// The trace that a client names, W3C's first.
-fn read(headers: &HeaderMap) -> Option<Context> {
+/// What a client says of traces.
+#[derive(Default)]
+struct Seen {
+    /// The trace that it names, W3C's first.
+    context: Option<Context>,
+    w3c: bool,
+    state: bool,
+    /// B3 in one header.
+    single: bool,
+    /// B3 in several.
+    multi: bool,
+}
+
+fn read(headers: &HeaderMap) -> Seen {
     let mut found = B3::default();
-    let mut single = None;
-    let (mut parents, mut parent) = (0, None);
+    let mut seen = Seen::default();
+    let (mut single, mut parents, mut parent) = (None, 0, None);
     for (name, value) in headers {
         match name.as_str() {
             "traceparent" => {
                 parents += 1;
                 parent = trace::parse_traceparent(value.as_bytes());
             }
-            "b3" => single = trace::parse_b3(value.as_bytes()),
-            "x-b3-traceid" => found.trace_id = value.as_bytes(),
-            "x-b3-spanid" => found.span_id = value.as_bytes(),
-            "x-b3-sampled" => found.sampled = Some(value.as_bytes()),
-            "x-b3-flags" => found.flags = Some(value.as_bytes()),
+            "tracestate" => seen.state = true,
+            "b3" => {
+                seen.single = true;
+                single = trace::parse_b3(value.as_bytes());
+            }
+            name if name.starts_with("x-b3-") => {
+                seen.multi = true;
+                match name {
+                    "x-b3-traceid" => found.trace_id = value.as_bytes(),
+                    "x-b3-spanid" => found.span_id = value.as_bytes(),
+                    "x-b3-sampled" => found.sampled = Some(value.as_bytes()),
+                    "x-b3-flags" => found.flags = Some(value.as_bytes()),
+                    _ => {}
+                }
+            }
             _ => {}
         }
     }
+    seen.w3c = parents > 0;
     // Of two nobody knows which one is meant.
     let parent = parent.filter(|_| parents == 1);
-    parent.or(single).or_else(|| trace::parse_b3_multi(found))
+    seen.context = parent.or(single).or_else(|| trace::parse_b3_multi(found));
+    seen
 }

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use prost::Message;
 
 use super::{B3Out, Params, Resource, Tracer, count, request};
+use crate::call::metadata::tell;
 use crate::call::record::{CallRecord, Trace};
 use crate::call::{Code, Fault, Peer};
 use crate::schema::{BindingId, tests};
@@ -132,6 +133,13 @@ fn headers(pairs: &[(&'static str, String)]) -> HeaderMap {
 fn begin(tracer: &Tracer, pairs: &[(&'static str, String)]) -> (Option<Trace>, HeaderMap) {
     let (mut record, mut headers) = (record(), headers(pairs));
     tracer.begin(&mut record, &mut headers);
+    // As the head of the request to the app will be.
+    if let Some(told) = record.trace.as_ref().and_then(Trace::told) {
+        let before = headers.len();
+        tell(&mut headers, &told);
+        let three = 1 + usize::from(told.b3) + 3 * usize::from(told.b3_multi);
+        assert_eq!(headers.len(), before + three, "none stayed of the client's");
+    }
     (record.trace, headers)
 }
 

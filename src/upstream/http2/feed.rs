@@ -28,6 +28,7 @@ pub fn feed(data: &[u8]) {
         authority: "app",
         metadata: &metadata,
         timeout: None,
+        told: None,
     };
     let body = Pieces::from_elem(Bytes::from(vec![0; 30_000]), 3);
     let keys: Vec<_> = (0..3).flat_map(|_| session.open(&request, &body)).collect();

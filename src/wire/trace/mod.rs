@@ -26,6 +26,34 @@ pub struct Context {
     pub sampled: Option<bool>,
 }
 
+/// What the far side is told, and in which headers besides `traceparent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Who asks.
+    pub context: Context,
+    /// As the header `b3`.
+    pub b3: bool,
+    /// As `x-b3-traceid` and its siblings.
+    pub b3_multi: bool,
+}
+
+impl Told {
+    /// Hands over the name and the value of each header.
+    pub fn each(&self, mut take: impl FnMut(&'static str, &[u8])) {
+        let context = &self.context;
+        take("traceparent", &context.traceparent());
+        if self.b3 {
+            take("b3", &context.b3());
+        }
+        if self.b3_multi {
+            take("x-b3-traceid", &trace_id_text(context.trace_id));
+            take("x-b3-spanid", &span_id_text(context.span_id));
+            let sampled = if context.is_sampled() { b"1" } else { b"0" };
+            take("x-b3-sampled", sampled);
+        }
+    }
+}
+
 /// Reads a `traceparent`. A version that is not known yet is read as far as it is known.
 pub fn parse_traceparent(value: &[u8]) -> Option<Context> {
     let (known, rest) = value.split_at_checked(TRACEPARENT)?;

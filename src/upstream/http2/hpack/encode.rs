@@ -14,6 +14,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use super::list::belongs_to_connection;
 use super::table::STATIC_FIELDS;
 use super::{DEFAULT_TABLE_BYTES, FIELD_OVERHEAD};
+use crate::wire::trace::Told;
 
 /// The head of a request.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,8 @@ pub(in crate::upstream) struct Request<'a> {
     pub(in crate::upstream) metadata: &'a HeaderMap,
     /// The value of `grpc-timeout`.
     pub(in crate::upstream) timeout: Option<&'a str>,
+    /// What is told of the trace; the metadata says nothing of it.
+    pub(in crate::upstream) told: Option<&'a Told>,
 }
 
 /// Writes the blocks of one connection, in their order.
@@ -117,6 +120,9 @@ impl Encoder {
         self.known(out, Known::Te, b"trailers");
         if let Some(timeout) = request.timeout {
             literal(out, 0, b"grpc-timeout", timeout.as_bytes());
+        }
+        if let Some(told) = request.told {
+            told.each(|name, value| literal(out, 0, name.as_bytes(), value));
         }
         for (name, value) in metadata {
             if *name == header::USER_AGENT {

@@ -112,6 +112,7 @@ fn request(metadata: &HeaderMap) -> Request<'_> {
         authority: "app.example:50051",
         metadata,
         timeout: None,
+        told: None,
     }
 }
 

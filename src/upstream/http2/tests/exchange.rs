@@ -292,6 +292,7 @@ fn a_connection_without_ids_takes_no_streams() {
         authority: "app",
         metadata: &metadata,
         timeout: None,
+        told: None,
     };
     let refused = played.session.open(&request, &Pieces::new());
     assert!(matches!(refused, Err(Unsent::Closed)));
@@ -310,6 +311,7 @@ fn a_head_of_http1() {
         authority: "app",
         metadata: &metadata,
         timeout: None,
+        told: None,
     };
     let refused = played.session.open(&request, &Pieces::new());
     assert!(matches!(refused, Err(Unsent::Head(_))));

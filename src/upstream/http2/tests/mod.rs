@@ -107,6 +107,7 @@ impl Played {
             authority: "app",
             metadata,
             timeout: None,
+            told: None,
         };
         let body = Pieces::from_elem(Bytes::copy_from_slice(body), 1);
         self.session.open(&request, &body).unwrap()

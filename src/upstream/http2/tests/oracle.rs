@@ -195,6 +195,7 @@ async fn call(client: &Client, at: usize, plan: &Plan) {
         authority: "app.example",
         metadata: &metadata,
         timeout: None,
+        told: None,
     };
     let body: Pieces = plan.pieces.iter().map(|size| bytes(*size)).collect();
     let mut asked = client.open(&request, &body).unwrap();
