@@ -6,15 +6,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use clap::{CommandFactory, Parser, ValueHint};
 
+use super::command::Command;
 use super::exit;
-use super::probe::Check;
 use crate::config::Input;
-use crate::config::values::{PeriodOrZero, Typed};
 
 /// What the user asks for.
 #[derive(Clone, Debug)]
@@ -23,111 +20,6 @@ pub struct Args {
     pub command: Command,
     /// The flags, to be loaded as a configuration; without the environment.
     pub input: Input,
-}
-
-/// What to do.
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
-pub enum Command {
-    /// Run the gateway (the default)
-    Serve,
-    /// Start a command, the application, beside the gateway and share its life: wait for its port,
-    /// hand signals on, drain, exit with its code
-    Run {
-        /// The command and its arguments, after `--`
-        #[arg(last = true, required = true, value_name = "COMMAND")]
-        command: Vec<OsString>,
-    },
-    /// Load configuration and schemas and print every problem; exit 1 when something is wrong
-    Check,
-    /// Print the route table: method, template, rpc, body, and where it was declared
-    Routes {
-        /// How to print it
-        #[arg(long, value_name = "FORMAT", default_value = "table")]
-        format: TableFormat,
-    },
-    /// Print the OpenAPI 3.1 description of the routes
-    Openapi {
-        /// How to print it
-        #[arg(long, value_name = "FORMAT", default_value = "json")]
-        format: DocumentFormat,
-    },
-    /// Say what would become of a request, and why: its route, rpc and limits, or what is nearest;
-    /// exit 1 when it would be refused
-    Explain(Explain),
-    /// Print the JSON Schema of sidegate.yaml
-    ConfigSchema,
-    /// Ask a running gateway whether it is ready, at its admin or ops address; exit 0 when it is
-    Probe {
-        /// What to ask
-        #[arg(value_name = "CHECK", default_value = "ready")]
-        check: Check,
-        /// How long to wait for the answer
-        #[arg(long, value_name = "TIME", default_value = "3s", value_parser = period)]
-        timeout: Duration,
-    },
-    /// Ask a running gateway to drain, at its admin address, and wait: what a preStop hook runs
-    Drain {
-        /// How long to wait afterwards, while new connections are still served
-        #[arg(long, value_name = "TIME", default_value = "0s", value_parser = period)]
-        wait: Duration,
-    },
-}
-
-/// A length of time, as the file has them.
-fn period(text: &str) -> Result<Duration, String> {
-    PeriodOrZero::read(text)
-        .map(|period| period.0)
-        .map_err(|_refused| format!("it must be {}", PeriodOrZero::EXPECTED))
-}
-
-/// A request to be explained.
-#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
-pub struct Explain {
-    /// The HTTP method
-    #[arg(value_name = "METHOD")]
-    pub method: String,
-    /// The path, with its query if it has one
-    #[arg(value_name = "PATH")]
-    pub path: String,
-    /// A header as `Name: value`, repeatable; its content type decides the protocol
-    #[arg(short = 'H', long = "header", value_name = "HEADER")]
-    pub header: Vec<String>,
-    /// How to print it
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub format: TableFormat,
-}
-
-impl Explain {
-    /// The headers, or what is wrong with one.
-    pub fn headers(&self) -> Result<HeaderMap, String> {
-        let read = |text: &String| {
-            let (name, value) = text.split_once(':')?;
-            let name = HeaderName::try_from(name.trim()).ok()?;
-            Some((name, HeaderValue::try_from(value.trim()).ok()?))
-        };
-        let pairs = self.header.iter().map(|text| {
-            read(text).ok_or_else(|| format!("`{text}` is no header such as `Name: value`"))
-        });
-        pairs.collect()
-    }
-}
-
-/// How to print a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TableFormat {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-}
-
-/// How to print a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DocumentFormat {
-    /// JSON.
-    Json,
-    /// YAML.
-    Yaml,
 }
 
 /// Nothing is to be done but to print and exit.
@@ -163,7 +55,7 @@ struct Line {
 #[command(next_help_heading = "Configuration")]
 struct Flags {
     /// Configuration file [default: sidegate.yaml when it exists] [env: SIDEGATE_CONFIG]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
     config: Option<PathBuf>,
 
     /// Where clients are served; port 0 takes a free one [default: 0.0.0.0:8081]
@@ -186,11 +78,11 @@ struct Flags {
     upstream: Option<String>,
 
     /// The certificate for TLS towards clients, PEM, its issuers after it [env: SIDEGATE_TLS_CERT]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
     tls_cert: Option<String>,
 
     /// The private key of the certificate, PEM [env: SIDEGATE_TLS_KEY]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
     tls_key: Option<String>,
 
     /// TLS with a certificate that is made at the start, for development
@@ -207,15 +99,15 @@ struct Flags {
 
     /// A .proto file or a directory of them, repeatable [default: proto when it exists]
     /// [env: SIDEGATE_PROTO]
-    #[arg(long, value_name = "PATH", global = true)]
+    #[arg(long, value_name = "PATH", global = true, value_hint = ValueHint::AnyPath)]
     proto: Vec<String>,
 
     /// One more import root, repeatable [env: SIDEGATE_INCLUDE]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
     include: Vec<String>,
 
     /// A FileDescriptorSet, repeatable [env: SIDEGATE_DESCRIPTOR_SET]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
     descriptor_set: Vec<String>,
 
     /// Ask the application for its schema: auto (when no files are given), on or off
@@ -225,7 +117,7 @@ struct Flags {
 
     /// A google.api.Service YAML file with http.rules, repeatable; overrides annotations
     /// [env: SIDEGATE_HTTP_RULES]
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
     http_rules: Vec<String>,
 
     /// Worker threads, or `auto` for the CPU quota [default: auto] [env: SIDEGATE_WORKERS]
@@ -260,6 +152,11 @@ impl Args {
     }
 }
 
+/// The command line as clap knows it, for completions and the manual.
+pub(super) fn grammar() -> clap::Command {
+    Line::command()
+}
+
 impl Flags {
     fn into_input(self) -> Input {
         let one = |flag, value: Option<String>| (flag, value.into_iter().collect::<Vec<_>>());
@@ -292,9 +189,12 @@ impl Flags {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::command::{DocumentFormat, TableFormat};
+    use super::super::probe::Check;
     use super::*;
     use crate::config::SWITCHES;
-    use clap::CommandFactory;
 
     fn parse(line: &str) -> Result<Args, Stop> {
         Args::parse(std::iter::once("sidegate").chain(line.split_whitespace()))

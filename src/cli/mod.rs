@@ -3,10 +3,13 @@
 pub mod args;
 mod beside;
 mod client;
+pub mod command;
 pub mod drain;
 pub mod exit;
+mod manual;
 pub mod probe;
 pub mod run;
 mod supervisor;
 
-pub use args::{Args, Command, DocumentFormat, Explain, Stop, TableFormat};
+pub use args::{Args, Stop};
+pub use command::{Command, DocumentFormat, Explain, TableFormat};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::drain::drain;
 use super::probe::probe;
 use super::supervisor::Supervisor;
-use super::{Args, Command, DocumentFormat, Explain, TableFormat, beside, exit};
+use super::{Args, Command, DocumentFormat, Explain, TableFormat, beside, exit, manual};
 use crate::admin::explain::{Asked, Outcome};
 use crate::admin::routes_view::RoutesView;
 use crate::app::{self, Addresses, Bound, Gateway, Outputs, Running, StartError};
@@ -37,6 +37,11 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<
             writeln!(out, "{:#}", config::json_schema())?;
             return Ok(exit::FINE);
         }
+        Command::Completions { shell } => {
+            manual::completions(shell, out)?;
+            return Ok(exit::FINE);
+        }
+        Command::Man { ref page } => return manual::page(page.as_deref(), out, err),
         Command::Probe { check, timeout } => {
             let listeners = config::listeners(&args.input.clone().with_environment());
             let listener = listeners.and_then(|(admin, ops)| admin.or(ops));
@@ -61,7 +66,11 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<
         Command::Check => check(&config, &problems, out, err),
         Command::Routes { format } => routes(&config, *format, out, err),
         Command::Openapi { format } => openapi(&config, *format, out, err),
-        Command::Probe { .. } | Command::Drain { .. } | Command::ConfigSchema => Ok(exit::FINE),
+        Command::Probe { .. }
+        | Command::Drain { .. }
+        | Command::ConfigSchema
+        | Command::Completions { .. }
+        | Command::Man { .. } => Ok(exit::FINE),
     }
 }
 
