@@ -66,6 +66,13 @@ need_gateway() {
     [ -x "$SIDEGATE" ] || die "no gateway at $SIDEGATE"
 }
 
+# The application in Go of examples/compose, at $MAIN_APP.
+need_main_app() {
+    MAIN_APP=$CI_DIR/main-app
+    command -v go >/dev/null || need_apt go golang-go
+    (cd "$ROOT/examples/compose/main-app" && CGO_ENABLED=0 go build -o "$MAIN_APP" .)
+}
+
 free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
