@@ -20,7 +20,7 @@ static LENIENT: LazyLock<Encoding> = LazyLock::new(|| {
 
 /// The first value of a name in lower case. Most header maps hold a few entries, and to look at
 /// each costs less than to hash a name once.
-pub fn lookup<'h>(headers: &'h http::HeaderMap, name: &str) -> Option<&'h http::HeaderValue> {
+pub fn lookup<'h>(headers: &'h http::HeaderMap, name: &str) -> Option<&'h HeaderValue> {
     const FEW: usize = 16;
     if headers.len() > FEW {
         return headers.get(name);
