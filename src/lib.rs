@@ -26,6 +26,7 @@ pub mod telemetry;
 pub mod tls;
 
 // L4: siblings that never import each other.
+pub mod discover;
 pub mod export;
 pub mod layer;
 pub mod protocol;

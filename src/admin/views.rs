@@ -241,11 +241,33 @@ pub struct UpstreamView {
     /// The last of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<FailureView>,
-    /// Its endpoints, where there are several.
+    /// Who knows where it is, if anybody is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<DiscoveryView>,
+    /// Its endpoints, where there are several or they are found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<EndpointView>,
     /// Its connections.
     pub connections: Vec<ConnectionView>,
+}
+
+/// Somebody who knows where an application is.
+#[derive(Clone, Debug, Serialize)]
+pub struct DiscoveryView {
+    /// Who.
+    pub source: String,
+    /// `following`, `failing`, or `asking` before the first answer.
+    pub state: &'static str,
+    /// Why it fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// How long ago it said something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heard_seconds_ago: Option<u64>,
+    /// Answers that changed the endpoints.
+    pub changes: u64,
+    /// Times that it could not be asked or did not know.
+    pub failures: u64,
 }
 
 /// One of several endpoints.
@@ -311,15 +333,22 @@ impl UpstreamView {
                 cause,
                 seconds_ago: ago.as_secs(),
             }),
+            discovery: None,
             endpoints: Vec::new(),
             connections,
         }
     }
 
-    /// The same with the endpoints, if there are several.
+    /// The same with who knows where it is.
+    #[must_use]
+    pub fn with_discovery(self, discovery: Option<DiscoveryView>) -> Self {
+        Self { discovery, ..self }
+    }
+
+    /// The same with the endpoints, if there are several or they are found.
     #[must_use]
     pub fn with_endpoints(mut self, endpoints: &[Arc<Endpoint>]) -> Self {
-        if endpoints.len() > 1 {
+        if endpoints.len() > 1 || self.discovery.is_some() {
             let views = endpoints.iter().map(|one| EndpointView::new(one));
             self.endpoints = views.collect();
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::Addresses;
+use super::discovery::Discovering;
 use super::keeper::Keeping;
 use super::reload::{Answer, Door};
 use super::{figures, secure};
@@ -58,6 +59,7 @@ pub(super) struct Others {
     pub(super) door: Door,
     pub(super) tls: Option<Arc<tls::Server>>,
     pub(super) _keeping: Keeping,
+    pub(super) _discovering: Discovering,
     /// Kept to be dropped last: probes are answered to the end.
     pub(super) _admin: admin::Running,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::discovery::Sources;
 use super::reload::History;
 use crate::admin::explain::Setting;
 use crate::admin::views::UpstreamView;
@@ -19,6 +20,7 @@ const APP: &str = "app";
 pub(super) struct Facts {
     pub(super) config: watch::Receiver<Arc<Config>>,
     pub(super) history: History,
+    pub(super) sources: Sources,
 }
 
 impl Facts {
@@ -46,6 +48,7 @@ impl admin::Facts for Facts {
         let name = name.map_or(APP, String::as_str);
         let upstream = &config.upstream;
         let view = UpstreamView::new(name, url(&config), upstream.states.seen());
+        let view = view.with_discovery(self.sources.view(name));
         vec![view.with_endpoints(&upstream.endpoints.load())]
     }
 
@@ -54,8 +57,13 @@ impl admin::Facts for Facts {
     }
 }
 
-fn url(config: &Config) -> String {
-    config.upstream.target.to_string()
+/// Where the application is, or who knows it.
+pub(super) fn url(config: &Config) -> String {
+    let sources = config.discovery.sources.first();
+    sources.map_or_else(
+        || config.upstream.target.to_string(),
+        |(_, source)| source.to_string(),
+    )
 }
 
 fn fallback(config: &Config) -> Option<String> {

@@ -18,7 +18,7 @@ use super::follow::follow;
 use super::health;
 use super::reload::{Attempt, History, Outcome, Part, Prepared, Request, Watcher, between};
 use super::schemas::{self, Next, Schemas};
-use super::{secure, signal};
+use super::{discovery, secure, signal};
 use crate::config::changes::{Change, changes};
 use crate::config::{self, Config};
 use crate::life::ready::{Condition, Held, Ready};
@@ -238,7 +238,10 @@ impl Work {
             config.upstream = current.upstream.clone();
         } else {
             match secure::upstream(&config) {
-                Ok(upstream) => config.upstream = upstream,
+                Ok(upstream) => {
+                    config.upstream = upstream;
+                    discovery::carry_over(&current, &config);
+                }
                 Err(found) => {
                     tried.problems.extend(found);
                     return tried;

@@ -6,9 +6,11 @@
 //! ```
 //!
 //! Threads: the workers (data path), one for control (accepting), one that keeps everything what
-//! the files and the app say, one for the admin port. What they share is published whole.
+//! the files and the app say, one for discovery, one for the admin port. What they share is
+//! published whole.
 
 mod control;
+mod discovery;
 mod facts;
 mod figures;
 mod follow;
@@ -45,12 +47,14 @@ use crate::telemetry::clock::Clock;
 use crate::telemetry::diagnostics::Level;
 use crate::telemetry::{self, Telemetry};
 use control::{Control, Others};
+use discovery::Sources;
 use keeper::Keeper;
 use reload::{Door, History, Places};
 use schemas::Schemas;
 use secure::Secure;
 
 pub use control::Running;
+pub use discovery::check as check_endpoints;
 pub use facts::explain;
 pub use outputs::Outputs;
 pub use reload::{Answer, Part, Paths, Prepare, Prepared};
@@ -76,6 +80,8 @@ pub struct Bound {
     parts: Vec<Part>,
     /// What the files looked like before they were read.
     fingerprint: u64,
+    /// Those who know where applications are.
+    sources: Sources,
 }
 
 /// The real addresses of a gateway.
@@ -151,13 +157,15 @@ impl Gateway {
         let telemetry = Telemetry::new(telemetry::Params {
             access_log: outputs.access_log.clone(),
             tracer: outputs.tracer.clone(),
-            target: config.upstream.target.to_string(),
+            target: facts::url(&config),
             workers: config.workers,
             clock: Clock::system(),
         });
         telemetry.tap().hide(config.telemetry.log.hidden.clone());
         let config = Arc::new(config);
         let fingerprint = Places::of(&config.paths()).fingerprint();
+        let sources = Sources::default();
+        discovery::read(&config, &sources);
         let schemas = Schemas::load(&config, telemetry.clone());
         Ok(Bound {
             config,
@@ -171,6 +179,7 @@ impl Gateway {
             watchdog: None,
             parts: Vec::new(),
             fingerprint,
+            sources,
         })
     }
 }
@@ -225,6 +234,7 @@ impl Bound {
             own: schemas::own(),
             config: effective,
             history: History::new((Clock::system().wall)()),
+            sources: self.sources.clone(),
         };
         self.show_figures(&common);
         let views = self.views(&common, door.clone());
@@ -241,6 +251,7 @@ impl Bound {
         });
         let mut parts = self.parts;
         parts.extend([parts::certificates(tls.clone()), parts::app_certificates()]);
+        parts.push(discovery::part(self.sources.clone()));
         parts.extend(self.log_level.map(parts::log_level));
         let serve = keeper::serve_params(&self.config, tls.as_ref());
         let serve = Arc::new(Live::new(serve));
@@ -256,11 +267,13 @@ impl Bound {
             ready: common.ready.clone(),
             fingerprint: self.fingerprint,
         };
+        let discovering = discovery::start(common.config.clone(), self.sources);
         let others = Others {
             config: common.config,
             door,
             tls,
             _keeping: keeper.start().map_err(StartError::Thread)?,
+            _discovering: discovering.map_err(StartError::Thread)?,
             _admin: admin,
         };
         let control = Control {
@@ -283,6 +296,7 @@ impl Bound {
         figures::schema(metrics, Arc::clone(live), Arc::clone(problems));
         figures::readiness(metrics, common.ready.clone());
         common.history.show(metrics);
+        common.sources.show(metrics);
         if let Some(tls) = &self.tls {
             tls.tell();
             figures::certificates(metrics, Arc::clone(tls.server()));
@@ -293,6 +307,7 @@ impl Bound {
         let facts = facts::Facts {
             config: common.config.clone(),
             history: common.history.clone(),
+            sources: common.sources.clone(),
         };
         admin::Views {
             schema: Arc::clone(self.schemas.live()),
@@ -318,6 +333,7 @@ struct Common {
     own: Arc<Schema>,
     config: watch::Receiver<Arc<Config>>,
     history: History,
+    sources: Sources,
 }
 
 fn reload_of(door: Door, history: History) -> admin::Reload {

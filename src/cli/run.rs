@@ -94,6 +94,7 @@ fn check(
 ) -> io::Result<u8> {
     let (schema, mut problems) = app::check(config);
     problems.extend(app::check_certificates(config));
+    problems.extend(app::check_endpoints(config));
     tell(&problems, err)?;
     writeln!(
         out,

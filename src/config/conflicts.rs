@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::discovery;
 use super::secured;
 use super::settings::Settings;
 use super::tree::Tree;
@@ -18,6 +19,7 @@ pub(super) fn find(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>
     timeouts(settings, tree, problems);
     sizes(settings, tree, problems);
     cors(settings, tree, problems);
+    discovery::conflicts(settings, tree, problems);
     secured::conflicts(settings, tree, problems);
     response_headers(settings, tree, problems);
 }

@@ -3,7 +3,6 @@
 /// Paths of keys; `*` stands for any name.
 const PLANNED: &[&str] = &[
     "auth",
-    "discovery",
     "egress",
     "limits.stream_idle",
     "routes.*.auth",

@@ -26,6 +26,7 @@ pub mod changes;
 mod check;
 mod compat;
 mod conflicts;
+mod discovery;
 mod later;
 mod load;
 mod machine;
@@ -63,6 +64,7 @@ use crate::upstream;
 use settings::{LogLevel, Settings};
 use values::Network;
 
+pub use discovery::Discovery;
 pub use load::{listeners, load};
 pub use manual::manual;
 pub use overlay::{Input, SWITCHES, Switch};
@@ -86,6 +88,8 @@ pub struct Config {
     pub tls: Option<tls::Params>,
     /// Where the schema comes from.
     pub sources: Sources,
+    /// Where applications are found that have no fixed place.
+    pub discovery: Discovery,
     /// How the schema is made.
     pub rules: Rules,
     /// What holds for which method.

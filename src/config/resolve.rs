@@ -13,8 +13,8 @@ use super::tree::{Source, Tree};
 use super::upstreams::connections;
 use super::values::{HeaderName, PeriodOrOff, Selector};
 use super::{
-    Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, load, machine, route_headers,
-    secured,
+    Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, discovery, load, machine,
+    route_headers, secured,
 };
 use crate::export::{file, fluent};
 use crate::protocol::cors::{self, Origins};
@@ -54,6 +54,7 @@ pub(super) fn resolve(
         ops: settings.ops.0,
         tls: secured::listener(&settings, &tree, input),
         sources,
+        discovery: discovery::resolve(&settings, &tree, input),
         rules: Rules {
             mode: settings.rest.rules_mode.into(),
             auto: settings.rest.auto.into(),
@@ -178,13 +179,17 @@ fn sources(settings: &Settings, tree: &Tree, input: &Input) -> Sources {
 pub(super) fn path(item: &Tree, input: &Input) -> Option<PathBuf> {
     let text = item.to_json();
     let given = Path::new(text.as_str()?);
-    let base = match &item.origin.source {
+    Some(base(item, input).join(given))
+}
+
+/// Where relative paths of a value start.
+pub(super) fn base<'i>(item: &'i Tree, input: &'i Input) -> &'i Path {
+    match &item.origin.source {
         Source::File(file) => Path::new(&**file).parent().unwrap_or_else(|| Path::new("")),
         Source::Default | Source::Compat(_) | Source::Variable(_) | Source::Flag(_) => {
             &input.directory
         }
-    };
-    Some(base.join(given))
+    }
 }
 
 fn selected(settings: &Settings, tree: &Tree) -> Vec<Selected> {

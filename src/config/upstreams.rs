@@ -41,6 +41,14 @@ pub(super) fn connections(given: Option<&UpstreamSettings>) -> Params {
         }),
         ..outliers(given.outliers, base)
     };
+    if let Some(source) = named.and_then(|url| url.source.as_ref()) {
+        let authority = source.authority().and_then(|name| name.parse().ok());
+        return Params {
+            endpoints: Arc::new(Endpoints::new([])),
+            authority,
+            ..base
+        };
+    }
     if endpoints.is_empty() {
         return base;
     }

@@ -160,6 +160,14 @@ impl Endpoints {
         true
     }
 
+    /// Whether these are others than those of this moment, whatever their order.
+    pub fn differ(&self, targets: &[Target]) -> bool {
+        let now = self.load();
+        let stays = |one: &Arc<Endpoint>| targets.contains(&one.target);
+        let known = |target: &Target| now.iter().any(|one| one.target == *target);
+        !(now.iter().all(stays) && targets.iter().all(known))
+    }
+
     /// The endpoints of this moment.
     pub fn load(&self) -> Arc<Vec<Arc<Endpoint>>> {
         self.live.load()

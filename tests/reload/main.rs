@@ -11,6 +11,7 @@
     reason = "a failing test may panic, and what took how long is measured"
 )]
 
+mod discovery;
 mod files;
 mod fivehz;
 #[path = "../lifecycle/load.rs"]

@@ -42,6 +42,15 @@ impl Scene {
 
     /// A gateway with what is in a folder, and more flags.
     pub(crate) async fn in_folder(folder: TempDir, more: &[(&'static str, &str)]) -> Self {
+        let scene = Self::started(folder, more);
+        scene
+            .until("it is ready", |scene| scene.running.ready().is_ready())
+            .await;
+        scene
+    }
+
+    /// The same, not ready yet.
+    pub(crate) fn started(folder: TempDir, more: &[(&'static str, &str)]) -> Self {
         let app = Upstream::start();
         let stage = app.stage("load", empty());
         let upstream = format!("http://{}", app.address);
@@ -67,16 +76,12 @@ impl Scene {
         let config = config.unwrap_or_else(|| panic!("{problems:?}"));
         let bound = Gateway::bind(config, &Outputs::default()).expect("a port");
         let running = bound.start().expect("threads");
-        let scene = Self {
+        Self {
             folder,
             _app: app,
             stage,
             running,
-        };
-        scene
-            .until("it is ready", |scene| scene.running.ready().is_ready())
-            .await;
-        scene
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

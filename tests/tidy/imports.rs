@@ -13,7 +13,7 @@ const LEVELS: &[(&str, &[&str])] = &[
     (
         "L4",
         &[
-            "protocol", "layer", "upstream", "source", "serve", "acme", "export",
+            "protocol", "layer", "upstream", "source", "serve", "acme", "export", "discover",
         ],
     ),
     ("L5", &["config", "admin"]),
@@ -53,6 +53,7 @@ const L4_AND_UP: &[&str] = &[
     "src/serve/",
     "src/acme/",
     "src/export/",
+    "src/discover/",
     "src/config/",
     "src/admin/",
     "src/app/",
@@ -67,6 +68,7 @@ const L4: &[&str] = &[
     "src/serve/",
     "src/acme/",
     "src/export/",
+    "src/discover/",
 ];
 
 /// The console asks the data port what a page of another port may not.
@@ -78,6 +80,7 @@ const L4_AND_CONSOLE: &[&str] = &[
     "src/serve/",
     "src/acme/",
     "src/export/",
+    "src/discover/",
     "src/admin/console/attempt.rs",
 ];
 

@@ -8,6 +8,7 @@
 #[macro_use]
 mod choice;
 mod cors;
+mod discovery;
 mod json;
 mod lifecycle;
 mod limits;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::values::{Listen, ListenOrOff, Selector};
 
 pub use cors::CorsSettings;
+pub use discovery::{DiscoverySettings, DnsSettings};
 pub use json::{Defaults, EnumCase, Enums, FieldNames, Int64, JsonSettings, UnknownFields};
 pub use lifecycle::{AppHealth, LifecycleSettings};
 pub use limits::{LimitSettings, RouteLimitSettings};
@@ -100,6 +102,9 @@ pub struct Settings {
     ///
     /// Connections are per worker thread, those for streams apart from the others.
     pub upstreams: BTreeMap<String, UpstreamSettings>,
+
+    /// How those are asked who know where an application is.
+    pub discovery: DiscoverySettings,
 
     /// Exceptions by method `pkg.Service.Method`, service `pkg.Service`, package `pkg.*` or
     /// everything `*`. The more specific one wins, key by key.

@@ -11,7 +11,9 @@ use crate::config::values::{Period, Size, UpstreamUrl};
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct UpstreamSettings {
-    /// `http://host:port`, `https://host:port`, `unix:/path/of.sock`, or `dns:///host:port`.
+    /// `http://host:port`, `https://host:port` or `unix:/path/of.sock`; or who knows all places
+    /// where it listens, however often they change: `dns:///host:port` (every address of the
+    /// name), `dns+srv:///_grpc._tcp.name`, or `file:endpoints.yaml`.
     ///
     /// Default: `http://127.0.0.1:50051`.
     pub url: Option<UpstreamUrl>,

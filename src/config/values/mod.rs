@@ -7,6 +7,7 @@
 mod address;
 mod amount;
 mod collector;
+mod dns_server;
 mod network;
 mod origin;
 mod place;
@@ -27,6 +28,7 @@ use serde::ser::{Serialize, Serializer};
 pub use address::{Listen, ListenOrOff};
 pub use amount::{Count, Period, PeriodOrOff, PeriodOrZero, Size};
 pub use collector::{CollectorUrl, ScrapeUrl};
+pub use dns_server::DnsServer;
 pub use network::Network;
 pub use origin::OriginPattern;
 pub use place::PlaceName;
@@ -69,6 +71,7 @@ const KINDS: &[Kind] = &[
     kind::<CookieName>(),
     kind::<CookieValue>(),
     kind::<Count>(),
+    kind::<DnsServer>(),
     kind::<FieldName>(),
     kind::<HeaderName>(),
     kind::<Listen>(),
@@ -155,6 +158,7 @@ as_string!(
     Count,
     CookieName,
     CookieValue,
+    DnsServer,
     FieldName,
     HeaderName,
     Listen,
