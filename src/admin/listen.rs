@@ -21,6 +21,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::gate::Gate;
+
 /// As many connections as one listener has at a time.
 const CONNECTIONS: usize = 64;
 
@@ -37,6 +39,7 @@ pub(super) struct Guarded {
     room: Arc<Semaphore>,
     /// One end for each connection, the oldest first; dropping it closes the connection.
     open: VecDeque<oneshot::Sender<()>>,
+    gate: Gate,
 }
 
 /// A connection within limits.
@@ -52,12 +55,13 @@ pub(super) struct Connection {
 
 impl Guarded {
     /// Takes a bound listener over; it belongs on the runtime that will serve it.
-    pub(super) fn new(listener: StdListener) -> io::Result<Self> {
+    pub(super) fn new(listener: StdListener, gate: Gate) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self {
             listener: TcpListener::from_std(listener)?,
             room: Arc::new(Semaphore::new(CONNECTIONS)),
             open: VecDeque::new(),
+            gate,
         })
     }
 
@@ -78,7 +82,12 @@ impl Listener for Guarded {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         loop {
-            match self.listener.accept().await {
+            self.gate.opened().await;
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = self.gate.left() => continue,
+            };
+            match accepted {
                 Ok((stream, peer)) => {
                     let place = self.place().await;
                     let (open, needed) = oneshot::channel();
@@ -181,7 +190,7 @@ mod tests {
     async fn connected() -> (Connection, TcpStream, Guarded) {
         let listener = StdListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut guarded = Guarded::new(listener).unwrap();
+        let mut guarded = Guarded::new(listener, Gate::new(true)).unwrap();
         let (client, (connection, _)) = tokio::join!(TcpStream::connect(address), guarded.accept());
         (connection, client.unwrap(), guarded)
     }

@@ -20,6 +20,7 @@ pub mod views;
 
 mod console;
 mod figures;
+mod gate;
 mod guard;
 mod level;
 mod listen;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use axum::Router;
+use axum::middleware;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
@@ -49,6 +51,7 @@ use crate::schema::{Method, Schema};
 use crate::telemetry::Telemetry;
 use crate::telemetry::diagnostics::Level;
 use explain::Setting;
+use gate::Gate;
 use guard::Ends;
 use listen::Guarded;
 use views::UpstreamView;
@@ -121,6 +124,7 @@ pub trait Facts: Send + Sync {
 pub struct Bound {
     admin: Option<TcpListener>,
     ops: Option<TcpListener>,
+    gate: Gate,
 }
 
 /// The admin thread; it ends when this is dropped.
@@ -130,6 +134,7 @@ pub struct Running {
     /// Dropped to stop the thread.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    gate: Gate,
 }
 
 /// Takes the addresses; port 0 takes any free port.
@@ -138,6 +143,7 @@ pub fn bind(params: Params) -> io::Result<Bound> {
     Ok(Bound {
         admin: listen(params.admin)?,
         ops: listen(params.ops)?,
+        gate: Gate::new(true),
     })
 }
 
@@ -148,7 +154,25 @@ impl Bound {
         Self {
             admin: admin.or(self.admin),
             ops: ops.or(self.ops),
+            ..self
         }
+    }
+
+    /// The same, but nothing is accepted before the result of [`Self::run`] is
+    /// [opened](Running::open).
+    #[must_use]
+    pub fn closed(self) -> Self {
+        let gate = Gate::new(false);
+        Self { gate, ..self }
+    }
+
+    /// The sockets, once more.
+    pub fn sockets(&self) -> io::Result<(Option<TcpListener>, Option<TcpListener>)> {
+        let clone = |socket: &Option<TcpListener>| {
+            let socket = socket.as_ref();
+            socket.map(TcpListener::try_clone).transpose()
+        };
+        Ok((clone(&self.admin)?, clone(&self.ops)?))
     }
 
     /// Where the admin pages are.
@@ -166,18 +190,21 @@ impl Bound {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let views = Arc::new(views);
         let (stop, stopped) = oneshot::channel();
+        let gate = self.gate.clone();
         let thread = thread::Builder::new()
             .name(String::from("sidegate-admin"))
             .spawn(move || self.serve(&runtime, &views, stopped))?;
         Ok(Running {
             stop: Some(stop),
             thread: Some(thread),
+            gate,
         })
     }
 
     fn serve(self, runtime: &Runtime, views: &Arc<Views>, stopped: oneshot::Receiver<()>) {
-        let admin = serve(self.admin, pages::admin(Arc::clone(views)));
-        let ops = serve(self.ops, pages::ops(Arc::clone(views)));
+        let gate = &self.gate;
+        let admin = serve(self.admin, gate, pages::admin(Arc::clone(views)));
+        let ops = serve(self.ops, gate, pages::ops(Arc::clone(views)));
         runtime.block_on(async {
             tokio::select! {
                 // An error here says that the other end is gone, which means the same.
@@ -189,17 +216,31 @@ impl Bound {
 }
 
 /// Serves one listener for ever, or not at all.
-async fn serve(listener: Option<TcpListener>, pages: Router) {
+async fn serve(listener: Option<TcpListener>, gate: &Gate, pages: Router) {
     let Some(listener) = listener else {
         return std::future::pending().await;
     };
     let served = async {
-        let listener = Guarded::new(listener)?;
+        let listener = Guarded::new(listener, gate.clone())?;
+        let pages = pages.layer(middleware::from_fn_with_state(gate.clone(), gate::send_on));
         let pages = pages.into_make_service_with_connect_info::<Ends>();
         axum::serve(listener, pages).await
     };
     if let Err(error) = served.await {
         tracing::error!(%error, "the admin port is out of service");
+    }
+}
+
+impl Running {
+    /// Accepts from now on, where that has waited.
+    pub fn open(&self) {
+        self.gate.open();
+    }
+
+    /// Accepts nothing any more, because another process does on the same sockets. Connections
+    /// that are there are told to come again.
+    pub fn leave(&self) {
+        self.gate.leave();
     }
 }
 

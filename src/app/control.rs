@@ -24,10 +24,20 @@ use crate::serve::{self, Listener, MakeHandler, Workers};
 use crate::telemetry::metrics::Metrics;
 use crate::tls;
 
+/// What accepting waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing.
+    Nothing,
+    /// The application can be reached.
+    App,
+    /// Everything is ready.
+    Ready,
+}
+
 /// Everything that the control thread takes over.
 pub(super) struct Control {
-    /// Whether nothing is accepted before the app can be reached.
-    pub(super) hold: bool,
+    pub(super) hold: Hold,
     /// Who is shown that this thread turns.
     pub(super) watchdog: Option<Watchdog>,
     pub(super) listener: Listener,
@@ -39,6 +49,15 @@ pub(super) struct Control {
     pub(super) drain: Drain,
 }
 
+/// How long a stop waits.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// For calls.
+    calls: Duration,
+    /// For connections without one.
+    silence: Duration,
+}
+
 /// A gateway that serves. Dropping it stops everything at once.
 #[derive(Debug)]
 #[must_use = "dropping it stops the gateway"]
@@ -47,7 +66,7 @@ pub struct Running {
     ready: Ready,
     drain: Drain,
     /// How long what is in flight may take once it is asked to stop; dropped for not at all.
-    stop: Option<oneshot::Sender<Duration>>,
+    stop: Option<oneshot::Sender<Patience>>,
     thread: Option<JoinHandle<bool>>,
     others: Others,
 }
@@ -61,7 +80,7 @@ pub(super) struct Others {
     pub(super) _keeping: Keeping,
     pub(super) _discovering: Discovering,
     /// Kept to be dropped last: probes are answered to the end.
-    pub(super) _admin: admin::Running,
+    pub(super) admin: admin::Running,
 }
 
 impl Control {
@@ -100,7 +119,7 @@ impl Control {
     async fn run(
         self,
         started: &mpsc::SyncSender<io::Result<()>>,
-        mut stopped: oneshot::Receiver<Duration>,
+        mut stopped: oneshot::Receiver<Patience>,
     ) -> bool {
         let _watchdog = self
             .watchdog
@@ -122,23 +141,22 @@ impl Control {
             // An error means that nobody waits for the end of this any more.
             patience = (&mut stopped).await.ok();
         });
-        let stops_early = if self.hold {
-            tokio::select! {
-                () = &mut stop => true,
-                () = reached(&self.ready) => false,
-            }
-        } else {
-            false
+        let stops_early = tokio::select! {
+            () = &mut stop => true,
+            () = held(self.hold, &self.ready) => false,
         };
         // Draining alone does not end accepting: a client that has not heard of it yet is served.
-        if stops_early {
+        if stops_early && self.hold == Hold::Ready {
+            // Whoever accepts on this socket meanwhile goes on.
+            drop(self.listener);
+        } else if stops_early {
             self.listener.run(&workers, async {}).await;
         } else {
             self.listener.run(&workers, &mut stop).await;
         }
         drain.start();
         match patience {
-            Some(patience) => workers.stop(patience).await,
+            Some(Patience { calls, silence }) => workers.stop_after(calls, silence).await,
             None => false,
         }
     }
@@ -185,17 +203,38 @@ impl Running {
         &self.drain
     }
 
+    /// Serves operators from now on, where that has waited for it.
+    pub fn open(&self) {
+        self.others.admin.open();
+    }
+
+    /// Leaves the operators to another process, which has the same sockets.
+    pub fn leave(&self) {
+        self.others.admin.leave();
+    }
+
+    /// Waits until work may come.
+    pub async fn is_ready(&self) {
+        held(Hold::Ready, &self.ready).await;
+    }
+
     /// Waits until the application can be reached.
     pub async fn reached(&self) {
-        reached(&self.ready).await;
+        held(Hold::App, &self.ready).await;
     }
 
     /// Stops accepting, lets what is in flight end within `patience`, and ends the rest with a
     /// status; `true` when nothing had to be. Blocks.
-    pub fn shutdown(mut self, patience: Duration) -> bool {
+    pub fn shutdown(self, patience: Duration) -> bool {
+        self.shutdown_after(patience, Workers::MOMENT)
+    }
+
+    /// The same, and connections that have no call are closed only after `silence`.
+    pub fn shutdown_after(mut self, patience: Duration, silence: Duration) -> bool {
+        let calls = patience;
         if let Some(stop) = self.stop.take() {
             // When nobody takes it the thread has ended already.
-            let _ended = stop.send(patience);
+            let _ended = stop.send(Patience { calls, silence });
         }
         self.end()
     }
@@ -208,10 +247,15 @@ impl Running {
     }
 }
 
-/// Waits until the application can be reached.
-async fn reached(ready: &Ready) {
+/// Waits for what accepting waits for.
+async fn held(hold: Hold, ready: &Ready) {
     const LOOK: Duration = Duration::from_millis(10);
-    while !ready.holds(Condition::App) {
+    let holds = || match hold {
+        Hold::Nothing => true,
+        Hold::App => ready.holds(Condition::App),
+        Hold::Ready => ready.is_ready(),
+    };
+    while !holds() {
         tokio::time::sleep(LOOK).await;
     }
 }

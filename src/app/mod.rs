@@ -53,7 +53,7 @@ use reload::{Door, History, Places};
 use schemas::Schemas;
 use secure::Secure;
 
-pub use control::Running;
+pub use control::{Hold, Running};
 pub use discovery::check as check_endpoints;
 pub use facts::explain;
 pub use outputs::Outputs;
@@ -73,7 +73,7 @@ pub struct Bound {
     admin: admin::Bound,
     telemetry: Telemetry,
     schemas: Schemas,
-    hold: bool,
+    hold: Hold,
     tls: Option<Secure>,
     log_level: Option<Level>,
     watchdog: Option<Watchdog>,
@@ -173,7 +173,7 @@ impl Gateway {
             admin,
             telemetry,
             schemas,
-            hold: false,
+            hold: Hold::Nothing,
             tls,
             log_level: outputs.log_level.clone(),
             watchdog: None,
@@ -198,7 +198,32 @@ impl Bound {
     /// come earlier wait.
     #[must_use]
     pub fn hold(self) -> Self {
-        Self { hold: true, ..self }
+        let hold = Hold::App;
+        Self { hold, ..self }
+    }
+
+    /// The same in place of another process, which accepts on these sockets meanwhile: operators
+    /// are served when the result is [opened](Running::open), clients from the beginning or, with
+    /// `ready`, when work may come.
+    #[must_use]
+    pub fn succeed(self, ready: bool) -> Self {
+        let hold = if ready { Hold::Ready } else { Hold::Nothing };
+        let admin = self.admin.closed();
+        Self {
+            hold,
+            admin,
+            ..self
+        }
+    }
+
+    /// The sockets, once more: for a process that may replace this one.
+    pub fn sockets(&self) -> io::Result<Sockets> {
+        let (admin, ops) = self.admin.sockets()?;
+        Ok(Sockets {
+            listen: Some(self.listener.socket()?),
+            admin,
+            ops,
+        })
     }
 
     /// The SHA-256 of the certificate that was made for this run, if one was.
@@ -274,7 +299,7 @@ impl Bound {
             tls,
             _keeping: keeper.start().map_err(StartError::Thread)?,
             _discovering: discovering.map_err(StartError::Thread)?,
-            _admin: admin,
+            admin,
         };
         let control = Control {
             hold: self.hold,

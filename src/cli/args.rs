@@ -137,7 +137,7 @@ impl Args {
     ) -> Result<Self, Stop> {
         match Line::try_parse_from(argv) {
             Ok(line) => Ok(Self {
-                command: line.command.unwrap_or(Command::Serve),
+                command: line.command.unwrap_or(Command::Serve { takeover: false }),
                 input: line.flags.into_input(),
             }),
             Err(error) => Err(Stop {
@@ -210,7 +210,7 @@ mod tests {
             "--listen 127.0.0.1:0 serve",
         ] {
             let args = parse(line).unwrap();
-            assert_eq!(args.command, Command::Serve, "{line}");
+            assert_eq!(args.command, Command::Serve { takeover: false }, "{line}");
             let listen = line.contains("--listen");
             let expected = vec![("--listen", vec!["127.0.0.1:0".to_owned()])];
             assert_eq!(args.input.flags == expected, listen, "{line}");

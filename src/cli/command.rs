@@ -16,7 +16,12 @@ use crate::config::values::{PeriodOrZero, Typed};
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Run the gateway (the default)
-    Serve,
+    Serve {
+        /// Replace the gateway that offers its sockets at `lifecycle.takeover`, without a refused
+        /// connection; start as usual when there is none
+        #[arg(long)]
+        takeover: bool,
+    },
     /// Start a command, the application, beside the gateway and share its life: wait for its port,
     /// hand signals on, drain, exit with its code
     Run {

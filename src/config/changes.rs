@@ -10,7 +10,13 @@ use super::view::is_secret;
 use super::{Config, Telemetry};
 
 /// Settings that hold from the start of the process to its end: others took up what they say.
-const FIXED: &[&str] = &["admin", "limits.workers", "listen", "ops"];
+const FIXED: &[&str] = &[
+    "admin",
+    "lifecycle.takeover",
+    "limits.workers",
+    "listen",
+    "ops",
+];
 
 /// The one setting of telemetry that does not.
 const LOG_LEVEL: &str = "telemetry.log_level";
@@ -72,6 +78,7 @@ impl Config {
         self.admin_token.clone_from(&running.admin_token);
         self.ops = running.ops;
         self.workers = running.workers;
+        self.takeover.clone_from(&running.takeover);
         self.telemetry = Telemetry {
             level: self.telemetry.level,
             ..running.telemetry.clone()

@@ -116,6 +116,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Whether readiness heeds what the application says of its health.
     pub app_health: bool,
+    /// Where the sockets are offered to a successor.
+    pub takeover: Option<PathBuf>,
     /// What it was made of, so that it can be made anew.
     pub input: Input,
     /// Its file, whether there is one or not.

@@ -79,6 +79,9 @@ pub(super) fn resolve(
         telemetry: telemetry(&settings.telemetry, &tree, input),
         drain_timeout: settings.lifecycle.drain_timeout.0,
         app_health: settings.lifecycle.app_health.into(),
+        takeover: tree
+            .branch(&["lifecycle", "takeover"])
+            .and_then(|branch| path(&branch.tree, input)),
         input: input.clone(),
         file: load::file(input).0,
         settings,

@@ -8,6 +8,7 @@
 //! - [`drain`]: one signal that everybody observes, and a count of what is still in flight.
 //! - [`child`], [`init`], [`signals`]: a program beside us, the first process of a container.
 //! - [`systemd`]: what a supervisor gives us and wants to hear.
+//! - [`takeover`]: how our sockets get to the process that replaces this one.
 
 pub mod alarm;
 pub mod child;
@@ -17,4 +18,5 @@ pub mod ready;
 pub mod secret;
 pub mod signals;
 pub mod systemd;
+pub mod takeover;
 pub mod task;

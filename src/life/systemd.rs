@@ -58,6 +58,11 @@ impl Notifier {
         self.tell(&format!("READY=1\nSTATUS={status}"));
     }
 
+    /// Another process serves in place of this one.
+    pub fn replaced(&self, by: u32) {
+        self.tell(&format!("MAINPID={by}"));
+    }
+
     /// It ends.
     pub fn stopping(&self) {
         self.tell("STOPPING=1\nSTATUS=draining");

@@ -45,6 +45,11 @@ impl Listener {
         Ok(Self { socket, address })
     }
 
+    /// The socket, once more.
+    pub fn socket(&self) -> io::Result<std::net::TcpListener> {
+        self.socket.try_clone()
+    }
+
     /// The real address.
     pub fn address(&self) -> SocketAddr {
         self.address

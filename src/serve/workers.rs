@@ -130,10 +130,19 @@ impl Workers {
         }
     }
 
+    /// Time for a first request that is on its way, and for the last bytes of an answer.
+    pub const MOMENT: Duration = Duration::from_secs(1);
+
+    /// The same as [`Self::stop_after`], with a moment of silence.
+    pub async fn stop(self, patience: Duration) -> bool {
+        self.stop_after(patience, Self::MOMENT).await
+    }
+
     /// Takes no more connections and waits for what is in flight, but not longer than `patience`:
-    /// then every call is ended with a status (fault 42), and at last every connection. `true`
-    /// when nothing had to be cut off.
-    pub async fn stop(mut self, patience: Duration) -> bool {
+    /// then every call is ended with a status (fault 42), and at last every connection. Those that
+    /// have not said anything, and those that are closed but for the client's side, are not waited
+    /// for longer than for `silence`. `true` when nothing had to be cut off.
+    pub async fn stop_after(mut self, patience: Duration, silence: Duration) -> bool {
         /// Time for the statuses to reach clients that read.
         const LAST_WORDS: Duration = Duration::from_secs(2);
         for worker in &mut self.workers {
@@ -152,7 +161,7 @@ impl Workers {
             let calm = async {
                 tokio::select! {
                     () = &mut all => gone = true,
-                    () = calm(&drain) => {}
+                    () = calm(&drain, silence) => {}
                 }
             };
             tokio::time::timeout(patience, calm).await.is_ok()
@@ -171,15 +180,12 @@ impl Workers {
     }
 }
 
-/// Waits until nothing has been in flight for a moment: connections that have not said anything,
-/// and those that are closed but for the client's side, are not waited for longer.
-async fn calm(drain: &Drain) {
-    /// Time for a first request that is on its way, and for the last bytes of an answer.
-    const MOMENT: Duration = Duration::from_secs(1);
+/// Waits until nothing has been in flight for a while.
+async fn calm(drain: &Drain, silence: Duration) {
     loop {
         // As long as it takes: the caller has the deadline.
         while drain.finished(Duration::MAX).await.is_err() {}
-        tokio::time::sleep(MOMENT).await;
+        tokio::time::sleep(silence).await;
         if drain.count() == 0 {
             return;
         }

@@ -13,6 +13,7 @@
 mod draining;
 mod load;
 mod process;
+mod replaced;
 mod running;
 mod starting;
 mod stopping;

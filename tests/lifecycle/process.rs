@@ -18,6 +18,7 @@ pub(crate) struct Process {
     pub(crate) child: Child,
     pub(crate) listen: SocketAddr,
     pub(crate) admin: SocketAddr,
+    pub(crate) ops: Option<SocketAddr>,
     /// The lines that it prints after its first.
     pub(crate) lines: mpsc::Receiver<String>,
     pub(crate) folder: TempDir,
@@ -76,12 +77,14 @@ impl Process {
             child,
             listen: ([0, 0, 0, 0], 0).into(),
             admin: ([0, 0, 0, 0], 0).into(),
+            ops: None,
             lines,
             folder,
         };
         let line = started.line("listening");
         started.listen = line["listen"].as_str().unwrap().parse().unwrap();
         started.admin = line["admin"].as_str().unwrap().parse().unwrap();
+        started.ops = line["ops"].as_str().map(|ops| ops.parse().unwrap());
         started
     }
 

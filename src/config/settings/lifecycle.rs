@@ -1,12 +1,14 @@
 //! `lifecycle`: how it starts and how it ends.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::values::{PeriodOrOff, PeriodOrZero};
 
 /// How it starts and how it ends.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 pub struct LifecycleSettings {
     /// How long running calls may go on after a signal to stop, or after the drain that came
     /// before it; then they are ended with a status. Kubernetes kills 30 s after it has begun to
@@ -20,6 +22,12 @@ pub struct LifecycleSettings {
 
     /// Whether the gateway is ready only when the application says so itself.
     pub app_health: AppHealth,
+
+    /// A Unix socket at which this gateway offers its listening sockets to the one that replaces
+    /// it: `sidegate serve --takeover`, started a second time with this same setting, takes them
+    /// over when it is ready, and the first one drains and ends with 0. Only processes of the same
+    /// user and of root get them. Nothing is offered without it, nor by `sidegate run`.
+    pub takeover: Option<PathBuf>,
 }
 
 choice! {
