@@ -21,7 +21,7 @@ use super::guard::{check, mark, refuse};
 use super::level;
 use super::listening::tap;
 use super::routes_view::RoutesView;
-use super::views::{ProblemView, ReadinessView, SchemaView, descriptor_set};
+use super::views::{ProblemView, ReadinessView, SchemaView, UpstreamView, descriptor_set};
 use crate::telemetry::OfApp;
 use crate::telemetry::metrics::page::Form;
 
@@ -185,7 +185,7 @@ async fn explaining(
         &World {
             schema: &schema,
             own: &views.own,
-            upstream: upstreams.first().map_or("", |upstream| &upstream.url),
+            upstream: &|name| place(&upstreams, name),
             fallback: views.facts.fallback().as_deref(),
             settings: &|method| views.facts.settings(method),
         },
@@ -198,6 +198,13 @@ async fn explaining(
         Some("text") => said.to_string().into_response(),
         Some(_) => no_such_format("json and text"),
     }
+}
+
+/// Where the upstream of a name is; the first one is the application.
+fn place(upstreams: &[UpstreamView], name: Option<&str>) -> String {
+    let named = |one: &&UpstreamView| name.is_none_or(|name| one.name == name);
+    let found = upstreams.iter().find(named);
+    found.map_or_else(String::new, |one| one.url.clone())
 }
 
 fn asked_for(asked: &[(String, String)]) -> Result<AskedFor, String> {

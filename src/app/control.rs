@@ -183,8 +183,9 @@ impl Running {
     pub fn reload_certificates(&self) -> bool {
         let clients = self.others.tls.as_deref().is_none_or(secure::reload);
         let config = self.config();
-        let app = config.upstream.tls.as_deref();
-        app.is_none_or(secure::reload_client) && clients
+        let apps = config.upstreams().filter_map(|one| one.tls.as_deref());
+        // All of them are read, whatever is wrong with one.
+        apps.fold(clients, |sound, app| secure::reload_client(app) && sound)
     }
 
     /// The configuration that is in effect.

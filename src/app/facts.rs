@@ -12,9 +12,7 @@ use crate::admin::views::UpstreamView;
 use crate::admin::{self, explain};
 use crate::config::{Config, InEffect};
 use crate::schema::{Method, Schema};
-
-/// The name of the application where the configuration gives it none.
-const APP: &str = "app";
+use crate::upstream::Params;
 
 /// A configuration that is in effect.
 pub(super) struct Facts {
@@ -44,12 +42,13 @@ impl admin::Facts for Facts {
 
     fn upstreams(&self) -> Vec<UpstreamView> {
         let config = self.current();
-        let name = config.settings.upstreams.keys().next();
-        let name = name.map_or(APP, String::as_str);
-        let upstream = &config.upstream;
-        let view = UpstreamView::new(name, url(&config), upstream.states.seen());
-        let view = view.with_discovery(self.sources.view(name));
-        vec![view.with_endpoints(&upstream.endpoints.load())]
+        let view = |params: &Params| {
+            let url = place(&config, params);
+            let view = UpstreamView::new(&params.name, url, params.states.seen());
+            let view = view.with_discovery(self.sources.view(&params.name));
+            view.with_endpoints(&params.endpoints.load())
+        };
+        config.upstreams().map(view).collect()
     }
 
     fn fallback(&self) -> Option<String> {
@@ -57,13 +56,10 @@ impl admin::Facts for Facts {
     }
 }
 
-/// Where the application is, or who knows it.
-pub(super) fn url(config: &Config) -> String {
-    let sources = config.discovery.sources.first();
-    sources.map_or_else(
-        || config.upstream.target.to_string(),
-        |(_, source)| source.to_string(),
-    )
+/// Where an upstream is, or who knows it.
+pub(super) fn place(config: &Config, params: &Params) -> String {
+    let source = config.discovery.source(&params.name);
+    source.map_or_else(|| params.target.to_string(), ToString::to_string)
 }
 
 fn fallback(config: &Config) -> Option<String> {
@@ -90,7 +86,11 @@ pub fn explain(config: &Config, schema: &Schema, asked: &explain::Asked) -> expl
     let world = explain::World {
         schema,
         own: &own,
-        upstream: &url(config),
+        upstream: &|name| {
+            let mut all = config.upstreams();
+            let found = all.find(|one| name.is_none_or(|name| *one.name == *name));
+            found.map_or_else(String::new, |one| place(config, one))
+        },
         fallback: fallback.as_deref(),
         settings: &|method| settings(config, method),
     };

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use tokio::sync::watch;
+
+use crate::config::Config;
 use crate::life::ready::{Condition, Ready};
 use crate::live::Live;
 use crate::schema::Schema;
@@ -10,6 +13,7 @@ use crate::schema::problem::{Problem, Severity};
 use crate::serve::Stats;
 use crate::telemetry::metrics::Metrics;
 use crate::tls;
+use crate::upstream::Seen;
 
 /// Shows what became of connections.
 pub(super) fn connections(metrics: &Metrics, stats: Arc<Stats>) {
@@ -135,6 +139,67 @@ fn label(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
     escaped.replace('\n', "\\n")
 }
+
+/// Shows the connections to every upstream, and its endpoints.
+pub(super) fn upstreams(metrics: &Metrics, config: watch::Receiver<Arc<Config>>) {
+    metrics.show(move |page| {
+        let config = Arc::clone(&config.borrow());
+        let all: Vec<(String, Seen, Vec<bool>)> = config
+            .upstreams()
+            .map(|one| {
+                let endpoints = one.endpoints.load();
+                let out = endpoints.iter().map(|endpoint| endpoint.is_out()).collect();
+                (label(&one.name), one.states.seen(), out)
+            })
+            .collect();
+        let mut show = |name: &str, kind: &str, help: &str, value: Figure<'_>| {
+            page.family(name, kind, help);
+            for (upstream, seen, out) in &all {
+                let labels = format_args!("{{upstream=\"{upstream}\"}}");
+                page.sample(name, labels, value(seen, out));
+            }
+        };
+        show(
+            "sidegate_upstream_connections",
+            "gauge",
+            "Connections to an upstream that take new calls.",
+            &|seen, _| seen.connections.iter().filter(|one| one.open).count() as u64,
+        );
+        show(
+            "sidegate_upstream_calls_in_flight",
+            "gauge",
+            "Calls that are under way at an upstream.",
+            &|seen, _| seen.connections.iter().map(|one| one.calls as u64).sum(),
+        );
+        show(
+            "sidegate_upstream_connects_total",
+            "counter",
+            "Connections to an upstream that were made.",
+            &|seen, _| seen.made,
+        );
+        show(
+            "sidegate_upstream_connects_failed_total",
+            "counter",
+            "Attempts to connect to an upstream that failed.",
+            &|seen, _| seen.failed,
+        );
+        show(
+            "sidegate_upstream_endpoints",
+            "gauge",
+            "Endpoints of an upstream.",
+            &|_, out| out.len() as u64,
+        );
+        show(
+            "sidegate_upstream_endpoints_out",
+            "gauge",
+            "Endpoints of an upstream that are left out for a while because they fail.",
+            &|_, out| out.iter().filter(|out| **out).count() as u64,
+        );
+    });
+}
+
+/// A figure of an upstream, from what is seen of it and which of its endpoints are out.
+type Figure<'a> = &'a dyn Fn(&Seen, &[bool]) -> u64;
 
 /// Shows which conditions of readiness hold.
 pub(super) fn readiness(metrics: &Metrics, ready: Ready) {

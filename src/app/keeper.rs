@@ -14,21 +14,19 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
 
-use super::follow::follow;
-use super::health;
+use super::apps::{self, App, Others};
 use super::reload::{Attempt, History, Outcome, Part, Prepared, Request, Watcher, between};
-use super::schemas::{self, Next, Schemas};
-use super::{discovery, secure, signal};
+use super::schemas::{Next, Schemas};
+use super::{discovery, signal};
 use crate::config::changes::{Change, changes};
 use crate::config::{self, Config};
-use crate::life::ready::{Condition, Held, Ready};
+use crate::life::ready::Ready;
 use crate::life::task::{self, Task};
 use crate::live::Live;
 use crate::schema::problem::{Problem, Severity};
 use crate::serve;
 use crate::telemetry::clock::Clock;
 use crate::tls;
-use crate::upstream::Upstreams;
 
 /// As many changes are told in the log.
 const CHANGES_TOLD: usize = 50;
@@ -57,23 +55,6 @@ pub(super) struct Keeping {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The watch over one application.
-struct App {
-    upstreams: Upstreams,
-    watch: Task<()>,
-    /// There is one if the app is asked for its schema.
-    _follow: Option<Task<()>>,
-    _health: Health,
-}
-
-/// What readiness has from the health of the app.
-enum Health {
-    /// The app is asked.
-    Followed { _task: Task<()> },
-    /// Nobody asks.
-    Assumed { _held: Held },
-}
-
 /// What the thread works with.
 struct Work {
     begun: Arc<Config>,
@@ -87,6 +68,8 @@ struct Work {
     app: App,
     /// Watches over apps that were replaced, for a moment.
     retired: Option<Task<()>>,
+    /// The watch over the other upstreams.
+    others: Others,
 }
 
 /// A new state, as far as it was tried.
@@ -145,7 +128,9 @@ impl Keeper {
             history: self.history,
             ready: self.ready,
             retired: None,
+            others: Others::default(),
         };
+        work.others.follow(&work.begun);
         let mut hangups = signal::hangups();
         let mut watcher = Watcher::new();
         // What changed while everything started is a change too.
@@ -232,22 +217,11 @@ impl Work {
         let settings = changes(&current.tree, &config.tree);
         let settings = settings.iter().filter(|one| !waits(one)).map(shown);
         let settings: Vec<String> = settings.collect();
-        let other_app = |key: &str| key.starts_with("upstreams") || key.starts_with("lifecycle");
-        if !settings.iter().any(|setting| other_app(setting)) {
-            // The same connections, with all that is known of them.
-            config.upstream = current.upstream.clone();
-        } else {
-            match secure::upstream(&config) {
-                Ok(upstream) => {
-                    config.upstream = upstream;
-                    discovery::carry_over(&current, &config);
-                }
-                Err(found) => {
-                    tried.problems.extend(found);
-                    return tried;
-                }
-            }
+        if let Err(found) = apps::keep(&mut config, &current, &settings) {
+            tried.problems.extend(found);
+            return tried;
         }
+        discovery::carry_over(&current, &config);
         let config = Arc::new(config);
 
         let next = self.schemas.borrow().prepare(&config);
@@ -303,7 +277,7 @@ impl Work {
         };
         if !Arc::ptr_eq(&current.upstream.states, &config.upstream.states) {
             let app = App::start(config, &self.schemas, &self.ready);
-            let old = std::mem::replace(&mut self.app, app).watch;
+            let old = std::mem::replace(&mut self.app, app).into_watch();
             self.retired = Some(task::spawn_local("the app before", async move {
                 // The new one has as much time to be reached before readiness ends.
                 const MOMENT: Duration = Duration::from_secs(1);
@@ -313,45 +287,7 @@ impl Work {
         } else if asks(current) != asks(config) {
             self.app.ask(config, &self.schemas, &self.ready);
         }
-    }
-}
-
-impl App {
-    fn start(config: &Config, schemas: &Rc<RefCell<Schemas>>, ready: &Ready) -> Self {
-        let upstreams = Upstreams::new(config.upstream.clone());
-        let watch = upstreams.keep_connected(ready.clone());
-        let health = if config.app_health {
-            let asking = health::follow(upstreams.clone(), schemas::own(), ready.clone());
-            let _task = task::spawn_local("health of the app", asking);
-            Health::Followed { _task }
-        } else {
-            let _held = ready.hold(Condition::Health);
-            Health::Assumed { _held }
-        };
-        let mut app = Self {
-            upstreams,
-            watch,
-            _follow: None,
-            _health: health,
-        };
-        app.ask(config, schemas, ready);
-        app
-    }
-
-    /// Begins, or no longer goes on, to ask what it serves.
-    fn ask(&mut self, config: &Config, schemas: &Rc<RefCell<Schemas>>, ready: &Ready) {
-        if !config.sources.reflection {
-            schemas.borrow_mut().hold(ready);
-            self._follow = None;
-            return;
-        }
-        let following = follow(
-            Rc::clone(schemas),
-            self.upstreams.clone(),
-            config.sources.reflection_interval,
-            ready.clone(),
-        );
-        self._follow = Some(task::spawn_local("schema", following));
+        self.others.follow(config);
     }
 }
 

@@ -9,6 +9,7 @@
 //! the files and the app say, one for discovery, one for the admin port. What they share is
 //! published whole.
 
+mod apps;
 mod control;
 mod discovery;
 mod facts;
@@ -135,8 +136,7 @@ impl Gateway {
         outputs: &Outputs,
         sockets: Sockets,
     ) -> Result<Bound, StartError> {
-        let (tls, upstream) = secure::load(&config).map_err(StartError::Certificates)?;
-        let config = Config { upstream, ..config };
+        let (tls, config) = secure::load(config).map_err(StartError::Certificates)?;
         let listener = match sockets.listen {
             Some(socket) => Listener::from_std(socket),
             None => Listener::bind(config.listen),
@@ -157,7 +157,7 @@ impl Gateway {
         let telemetry = Telemetry::new(telemetry::Params {
             access_log: outputs.access_log.clone(),
             tracer: outputs.tracer.clone(),
-            target: facts::url(&config),
+            target: facts::place(&config, &config.upstream),
             workers: config.workers,
             clock: Clock::system(),
         });
@@ -320,6 +320,7 @@ impl Bound {
         let (live, problems) = (self.schemas.live(), self.schemas.problems());
         figures::schema(metrics, Arc::clone(live), Arc::clone(problems));
         figures::readiness(metrics, common.ready.clone());
+        figures::upstreams(metrics, common.config.clone());
         common.history.show(metrics);
         common.sources.show(metrics);
         if let Some(tls) = &self.tls {

@@ -72,19 +72,28 @@ pub(super) fn app_certificates() -> Part {
     Part {
         name: "certificates for the application",
         paths: Box::new(|config| {
-            let client = config.upstream.tls.as_deref();
-            client.map(Client::files).unwrap_or_default()
+            let clients = config.upstreams().filter_map(|one| one.tls.as_deref());
+            clients.flat_map(Client::files).collect()
         }),
         prepare: Box::new(|_before, after| {
-            let Some(client) = after.upstream.tls.clone() else {
-                return Ok(Prepared::silent(|| {}));
-            };
-            let Some(renewed) = client.prepare((Clock::system().wall)())? else {
-                return Ok(Prepared::silent(|| {}));
-            };
+            let (mut renewed, mut problems) = (Vec::new(), Vec::new());
+            for client in after.upstreams().filter_map(|one| one.tls.clone()) {
+                match client.prepare((Clock::system().wall)()) {
+                    Ok(fresh) => renewed.extend(fresh.map(|fresh| (client, fresh))),
+                    Err(found) => problems.extend(found),
+                }
+            }
+            if !problems.is_empty() {
+                return Err(problems);
+            }
+            let told = (!renewed.is_empty()).then(|| "certificates for the application".to_owned());
             Ok(Prepared {
-                changes: vec![String::from("certificates for the application")],
-                ..Prepared::silent(move || client.commit(renewed))
+                changes: told.into_iter().collect(),
+                ..Prepared::silent(move || {
+                    for (client, fresh) in renewed {
+                        client.commit(fresh);
+                    }
+                })
             })
         }),
     }

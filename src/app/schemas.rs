@@ -186,7 +186,7 @@ fn ask_once(config: &Config) -> Result<Reflected, Problem> {
              give its .proto files with --proto",
         )
     };
-    let params = super::secure::upstream(config)
+    let params = super::secure::upstream(config, &config.upstream)
         .map_err(|_told| failed(String::from("its certificates cannot be verified")))?;
     let runtime = crate::life::task::local_runtime().map_err(|error| failed(error.to_string()))?;
     runtime

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::schema::problem::{Problem, Severity};
 use crate::telemetry::clock::Clock;
 use crate::tls::{Changed, Client, Params, Server};
-use crate::upstream;
+use crate::upstream::Params as Connections;
 
 /// TLS towards clients, and what was odd with it at the start.
 #[derive(Debug)]
@@ -22,30 +22,51 @@ pub fn check(config: &Config) -> Vec<Problem> {
         Some(Ok(secure)) => secure.warnings,
         Some(Err(problems)) => problems,
     };
-    problems.extend(upstream(config).err().into_iter().flatten());
+    problems.extend(upstreams(config).err().into_iter().flatten());
     problems
 }
 
-/// What connections to the application are made with, TLS included. Blocks.
-pub(super) fn upstream(config: &Config) -> Result<upstream::Params, Vec<Problem>> {
-    let tls = config.upstream_tls.clone();
-    let tls = tls.map(|params| Client::load(params, (Clock::system().wall)()));
-    Ok(upstream::Params {
+/// What connections to every upstream are made with, TLS included; in the order of
+/// [`Config::upstreams`]. Blocks.
+pub(super) fn upstreams(config: &Config) -> Result<Vec<Connections>, Vec<Problem>> {
+    let (mut made, mut problems) = (Vec::new(), Vec::new());
+    for params in config.upstreams() {
+        match upstream(config, params) {
+            Ok(params) => made.push(params),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() {
+        Ok(made)
+    } else {
+        Err(problems)
+    }
+}
+
+/// The same for one of them. Blocks.
+pub(super) fn upstream(config: &Config, params: &Connections) -> Result<Connections, Vec<Problem>> {
+    let tls = config.upstream_tls.get(&*params.name).cloned();
+    let tls = tls.map(|tls| Client::load(tls, (Clock::system().wall)()));
+    Ok(Connections {
         tls: tls.transpose()?.map(Arc::new),
-        ..config.upstream.clone()
+        ..params.clone()
     })
 }
 
 /// Both halves of TLS, or all that is wrong with either.
-pub(super) fn load(config: &Config) -> Result<(Option<Secure>, upstream::Params), Vec<Problem>> {
-    match (
-        config.tls.clone().map(Secure::load).transpose(),
-        upstream(config),
-    ) {
-        (Ok(secure), Ok(upstream)) => Ok((secure, upstream)),
-        (secure, upstream) => {
+pub(super) fn load(config: Config) -> Result<(Option<Secure>, Config), Vec<Problem>> {
+    let secure = config.tls.clone().map(Secure::load).transpose();
+    match (secure, upstreams(&config)) {
+        (Ok(secure), Ok(upstreams)) => {
+            let mut config = config;
+            for (own, made) in config.upstreams_mut().zip(upstreams) {
+                *own = made;
+            }
+            Ok((secure, config))
+        }
+        (secure, upstreams) => {
             let mut problems = secure.err().unwrap_or_default();
-            problems.extend(upstream.err().into_iter().flatten());
+            problems.extend(upstreams.err().into_iter().flatten());
             Err(problems)
         }
     }

@@ -10,13 +10,15 @@ use crate::layer::deadline::Deadlines;
 use crate::layer::gather::Gather;
 use crate::life::drain::Drain;
 use crate::upstream::plain::Plain;
-use crate::upstream::{self, Upstreams};
+use crate::upstream::{self, Latest, Set, Upstreams};
 
 /// Puts the layers in front of one worker's connections to the app.
-pub(super) fn stack(upstreams: Upstreams, builtin: builtin::Params, drain: Drain) -> Stack {
+pub(super) fn stack(upstreams: &Latest, builtin: builtin::Params, drain: Drain) -> Stack {
+    // The app, or whichever upstream the policy of a call names.
+    let service = Set::new(upstreams);
     // Nearest the app: nothing is sent before the one message of a unary request is there and
     // sound, so that the app never hears of bad JSON.
-    let service = Gather::new(upstreams);
+    let service = Gather::new(service);
     // Before gathering, because reflection is a stream that is answered as it comes.
     let service = Builtin::new(service, builtin);
     // Outermost: the caller's deadline holds for everything, reading its request included, and so

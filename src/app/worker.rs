@@ -19,7 +19,7 @@ use crate::protocol::{self, FrontDoor};
 use crate::schema::Schema;
 use crate::serve::{Handler, MakeHandler};
 use crate::telemetry::Telemetry;
-use crate::upstream::{self, Upstreams};
+use crate::upstream::{All, Latest};
 
 /// What workers share.
 pub(super) struct Shared {
@@ -38,7 +38,7 @@ struct Worker {
     sink: Arc<dyn Sink>,
     /// What answers now.
     handler: RefCell<Handler>,
-    upstreams: RefCell<(upstream::Params, Upstreams)>,
+    upstreams: Latest,
     /// Connections that are no longer used, until their last call is over.
     retired: TaskSet,
 }
@@ -67,41 +67,32 @@ pub(super) fn make_handler(shared: Shared) -> MakeHandler {
 
 impl Worker {
     fn new(shared: &Arc<Shared>, config: &Config) -> Self {
-        let upstreams = Upstreams::new(config.upstream.clone());
+        let all = All::new(&config.upstream, &config.more_upstreams);
+        let upstreams = Latest::new(RefCell::new(all));
         let sink = shared.telemetry.sink();
-        let handler = handler(shared, config, &upstreams, &sink);
         Self {
             shared: Arc::clone(shared),
+            handler: RefCell::new(handler(shared, config, &upstreams, &sink)),
             sink,
-            handler: RefCell::new(handler),
-            upstreams: RefCell::new((config.upstream.clone(), upstreams)),
+            upstreams,
             retired: TaskSet::new(),
         }
     }
 
     /// Serves what comes from now on by other settings.
     fn adopt(&self, config: &Config) {
-        let mut current = self.upstreams.borrow_mut();
-        let mut old = None;
-        if !Arc::ptr_eq(&current.0.states, &config.upstream.states) {
-            let fresh = Upstreams::new(config.upstream.clone());
-            old = Some(std::mem::replace(&mut *current, (config.upstream.clone(), fresh)).1);
-        }
-        let handler = handler(&self.shared, config, &current.1, &self.sink);
-        drop(current);
+        let mut all = self.upstreams.borrow_mut();
+        let retired = all.follow(&config.upstream, &config.more_upstreams);
+        drop(all);
+        let handler = handler(&self.shared, config, &self.upstreams, &self.sink);
         drop(self.handler.replace(handler));
-        if let Some(old) = old {
+        for old in retired {
             self.retired.spawn_local("old connections", old.finished());
         }
     }
 }
 
-fn handler(
-    shared: &Shared,
-    config: &Config,
-    upstreams: &Upstreams,
-    sink: &Arc<dyn Sink>,
-) -> Handler {
+fn handler(shared: &Shared, config: &Config, upstreams: &Latest, sink: &Arc<dyn Sink>) -> Handler {
     let builtin = builtin::Params {
         ready: shared.ready.clone(),
         own: Arc::clone(&shared.own),
@@ -109,7 +100,7 @@ fn handler(
     let door = FrontDoor::new(
         protocol_params(shared, config),
         Arc::clone(&shared.live),
-        stack::stack(upstreams.clone(), builtin, shared.drain.clone()),
+        stack::stack(upstreams, builtin, shared.drain.clone()),
         Arc::clone(sink),
     )
     .with_fallback(config.fallback.clone().map(stack::fallback));

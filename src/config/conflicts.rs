@@ -6,6 +6,7 @@ use super::discovery;
 use super::secured;
 use super::settings::Settings;
 use super::tree::Tree;
+use super::upstreams;
 use super::values::PeriodOrOff;
 use crate::protocol::cors::Origin;
 use crate::protocol::metadata::is_hop_by_hop;
@@ -15,7 +16,7 @@ use crate::schema::problem::Problem;
 pub(super) fn find(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
     addresses(settings, tree, problems);
     open_admin(settings, tree, problems);
-    upstreams(tree, problems);
+    upstreams::conflicts(settings, tree, problems);
     timeouts(settings, tree, problems);
     sizes(settings, tree, problems);
     cors(settings, tree, problems);
@@ -73,34 +74,6 @@ fn open_admin(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
         "it answers this host, and elsewhere who has the token of `admin_token_file`; `ops` is for \
          probes and scrapers, it only reads",
     ));
-}
-
-fn upstreams(tree: &Tree, problems: &mut Vec<Problem>) {
-    let names = tree.keys(&["upstreams"]);
-    for name in names.iter().skip(1) {
-        let message = format!("a second upstream, `{name}`, is not available in this version");
-        problems.push(Problem::error(tree.place(&["upstreams", name]), message));
-    }
-    for name in &names {
-        let (url, endpoints) = (["upstreams", name, "url"], ["upstreams", name, "endpoints"]);
-        let (Some(place), false) = (tree.value_place(&url), tree.items(&endpoints).is_empty())
-        else {
-            continue;
-        };
-        // A flag or a variable stands above the file.
-        let source = |path: &[&str]| {
-            tree.branch(path)
-                .map(|branch| branch.tree.origin.source.kind())
-        };
-        if source(&url) == source(&endpoints) {
-            let message = format!("`upstreams.{name}` has both `url` and `endpoints`");
-            problems.push(
-                Problem::error(Some(place), message)
-                    .with_note(tree.place(&endpoints), "`endpoints` is set here")
-                    .with_help("keep one of them; `endpoints` may have a single entry"),
-            );
-        }
-    }
 }
 
 /// A default that is longer than what a client can ask for.

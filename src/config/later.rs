@@ -8,7 +8,6 @@ const PLANNED: &[&str] = &[
     "routes.*.auth",
     "routes.*.mirror",
     "routes.*.split",
-    "routes.*.upstream",
     "upstreams.*.codecs",
 ];
 

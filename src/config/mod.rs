@@ -40,12 +40,14 @@ mod selected;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod tree;
 mod upstreams;
 pub mod values;
 mod view;
 mod words;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -96,10 +98,12 @@ pub struct Config {
     pub policies: Policies,
     /// The selectors of `routes`, so that one which selects nothing can be told.
     pub selected: Vec<Selected>,
-    /// Where the application is.
+    /// Where the application is: calls go there that nothing sends elsewhere.
     pub upstream: upstream::Params,
-    /// How it is known, if it is asked over TLS.
-    pub upstream_tls: Option<tls::ClientParams>,
+    /// The other upstreams, in order of their names.
+    pub more_upstreams: Vec<upstream::Params>,
+    /// How those are known that are asked over TLS, by the names of the upstreams.
+    pub upstream_tls: BTreeMap<String, tls::ClientParams>,
     /// Where its plain HTTP is, for paths that no rule knows.
     pub fallback: Option<upstream::Params>,
     /// Limits of connections from clients.
@@ -129,6 +133,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// All upstreams, the application first.
+    pub fn upstreams(&self) -> impl Iterator<Item = &upstream::Params> {
+        std::iter::once(&self.upstream).chain(&self.more_upstreams)
+    }
+
+    /// The same, to be changed.
+    pub fn upstreams_mut(&mut self) -> impl Iterator<Item = &mut upstream::Params> {
+        std::iter::once(&mut self.upstream).chain(&mut self.more_upstreams)
+    }
+
     /// The files and directories that it is made from, those included that are not there.
     pub fn paths(&self) -> Vec<PathBuf> {
         let sources = &self.sources;

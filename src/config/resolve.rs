@@ -10,11 +10,10 @@ use super::settings::{
     RouteSettings, Settings, TelemetrySettings, TraceSettings,
 };
 use super::tree::{Source, Tree};
-use super::upstreams::connections;
 use super::values::{HeaderName, PeriodOrOff, Selector};
 use super::{
     Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, discovery, load, machine,
-    route_headers, secured,
+    route_headers, secured, traffic, upstreams,
 };
 use crate::export::{file, fluent};
 use crate::protocol::cors::{self, Origins};
@@ -63,13 +62,14 @@ pub(super) fn resolve(
         },
         policies: policies(&settings, &tree),
         selected: selected(&settings, &tree),
-        upstream: upstream(&settings),
-        upstream_tls: secured::upstream(&settings, &tree, input),
+        upstream: upstreams::application(&settings),
+        more_upstreams: upstreams::others(&settings),
+        upstream_tls: secured::upstreams(&settings, &tree, input),
         fallback: settings.rest.fallback.as_ref().map(|fallback| {
             let target = fallback.target.clone();
             Params {
                 target,
-                ..upstream(&settings)
+                ..upstreams::application(&settings)
             }
         }),
         serve: serve(&settings.limits),
@@ -205,15 +205,6 @@ fn selected(settings: &Settings, tree: &Tree) -> Vec<Selected> {
         .collect()
 }
 
-/// The connections to the application.
-fn upstream(settings: &Settings) -> Params {
-    let PeriodOrOff(wait) = settings.lifecycle.wait_for_app;
-    Params {
-        patience: wait.unwrap_or_default(),
-        ..connections(settings.upstreams.values().next())
-    }
-}
-
 fn cors(settings: &CorsSettings) -> cors::Params {
     let names = |names: &[HeaderName]| names.iter().map(|name| name.0.clone()).collect();
     let any = settings.headers.iter().any(|name| &*name.0 == "*");
@@ -283,8 +274,13 @@ fn policies(settings: &Settings, tree: &Tree) -> Policies {
             });
         (selector.as_str().into(), Arc::new(policy))
     });
+    let exceptions: Vec<_> = exceptions.collect();
+    let default = Policy {
+        traffic: traffic::of_unknown(&exceptions),
+        ..default
+    };
     Policies {
-        exceptions: exceptions.collect(),
+        exceptions,
         default: Arc::new(default),
     }
 }
@@ -330,6 +326,7 @@ fn default_policy(settings: &Settings) -> Policy {
         json: settings.json.onto(Policy::default().json),
         rest: Arc::new(settings.rest.common.onto(&rest)),
         retry: None,
+        traffic: None,
     }
 }
 
@@ -357,6 +354,7 @@ fn except(base: &Policy, route: &RouteSettings, bound: Vec<BoundHeader>) -> Poli
             Some(given) => given.onto(base.retry.as_deref()).map(Arc::new),
             None => base.retry.clone(),
         },
+        traffic: traffic::onto(base.traffic.as_ref(), route),
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the settings say about TLS: paths with their places for [`tls`], and what cannot stand
 //! together. Files are not read here: that is for whoever serves with them.
 
+use std::collections::BTreeMap;
+
 use super::overlay::Input;
 use super::resolve::path;
-use super::settings::{ClientAuth, Settings, TlsVersion};
+use super::settings::{ClientAuth, Settings, TlsVersion, UpstreamSettings};
 use super::tree::Tree;
 use super::values::UpstreamUrl;
 use crate::schema::problem::Problem;
@@ -44,11 +46,27 @@ pub(super) fn listener(settings: &Settings, tree: &Tree, input: &Input) -> Optio
     })
 }
 
-/// How the application is known, if it is asked over TLS.
-pub(super) fn upstream(settings: &Settings, tree: &Tree, input: &Input) -> Option<ClientParams> {
-    let (name, given) = settings.upstreams.iter().next()?;
-    let Target::Tls { host, .. } = &given.url.as_ref()?.target else {
-        return None;
+/// How the applications are known that are asked over TLS, by the names of their upstreams.
+pub(super) fn upstreams(
+    settings: &Settings,
+    tree: &Tree,
+    input: &Input,
+) -> BTreeMap<String, ClientParams> {
+    let all = settings.upstreams.iter();
+    all.filter_map(|(name, given)| Some((name.clone(), upstream((name, given), tree, input)?)))
+        .collect()
+}
+
+fn upstream(
+    (name, given): (&str, &UpstreamSettings),
+    tree: &Tree,
+    input: &Input,
+) -> Option<ClientParams> {
+    let host = match given.url.as_ref().map(|url| &url.target) {
+        Some(Target::Tls { host, .. }) => Some(host.clone()),
+        // Each is known by its own host.
+        None if given.endpoints.iter().any(over_tls) => None,
+        Some(_) | None => return None,
     };
     let tls = given.tls.clone().unwrap_or_default();
     let keys = ["upstreams", name, "tls"];
@@ -57,7 +75,7 @@ pub(super) fn upstream(settings: &Settings, tree: &Tree, input: &Input) -> Optio
         .value_place(&["upstreams", name, "tls", "server_name"])
         .or_else(|| tree.value_place(&["upstreams", name, "url"]));
     Some(ClientParams {
-        name: tls.server_name.unwrap_or_else(|| host.clone()),
+        name: tls.server_name.or(host),
         place,
         authorities: files(tree, &["upstreams", name, "tls", "ca"], input),
         own: branch.and_then(|branch| pair(branch, &keys.join("."), input)),
@@ -67,21 +85,15 @@ pub(super) fn upstream(settings: &Settings, tree: &Tree, input: &Input) -> Optio
 /// Tells what of the application's TLS is missing or has no effect.
 fn upstream_conflicts(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
     for (name, given) in &settings.upstreams {
-        let over_tls = |url: &UpstreamUrl| matches!(url.target, Target::Tls { .. });
-        if given.endpoints.iter().any(over_tls) {
-            let place = tree.value_place(&["upstreams", name, "endpoints"]);
-            let message = format!("`upstreams.{name}.endpoints` cannot be asked over TLS");
-            problems.push(Problem::error(place, message).with_help("give one `url` instead"));
-        }
         let keys = ["upstreams", name, "tls"];
         let Some(branch) = tree.branch(&keys) else {
             continue;
         };
-        let target = given.url.as_ref().map(|url| &url.target);
-        if !matches!(target, Some(Target::Tls { .. })) {
+        let mut places = given.url.iter().chain(&given.endpoints);
+        if !places.any(over_tls) {
             let message = format!("`upstreams.{name}.tls` has no effect without TLS");
             let problem = Problem::error(branch.key.location(), message);
-            problems.push(problem.with_help("let `url` begin with `https://`"));
+            problems.push(problem.with_help("let `url` or `endpoints` begin with `https://`"));
         }
         halves(&branch.tree, &keys.join("."), problems);
     }
@@ -91,6 +103,10 @@ fn upstream_conflicts(settings: &Settings, tree: &Tree, problems: &mut Vec<Probl
         let message = "`rest.fallback` cannot be asked over TLS";
         problems.push(Problem::error(place, message).with_help("give an address in plain HTTP"));
     }
+}
+
+fn over_tls(url: &UpstreamUrl) -> bool {
+    matches!(url.target, Target::Tls { .. })
 }
 
 /// Tells what of `tls` is missing, and what has no effect.

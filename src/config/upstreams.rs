@@ -1,16 +1,120 @@
-//! From `upstreams` to the [`Params`] of the connections to the application.
+//! From `upstreams` to the [`Params`] of the connections to each.
 
 use std::sync::Arc;
 
-use super::settings::{OutlierSettings, UpstreamSettings};
-use super::values::{Period, UpstreamUrl};
+use super::overlay::UPSTREAM;
+use super::settings::{OutlierSettings, Settings, UpstreamSettings};
+use super::tree::Tree;
+use super::values::{Period, PeriodOrOff, UpstreamUrl};
+use super::words::list_words;
+use crate::schema::problem::{Location, Problem};
 use crate::upstream::{Ejection, Endpoints, Outliers, Params, Target};
 
 /// Where an application listens when nothing is said.
 const DEFAULT_PORT: u16 = 50051;
 
-/// The connections to the application: what is not given is as [`Params::new`] has it.
-pub(super) fn connections(given: Option<&UpstreamSettings>) -> Params {
+/// The upstream that calls go to which nothing sends elsewhere: the only one, or the one called
+/// `app`.
+pub(super) fn application(settings: &Settings) -> Params {
+    let name = name_of_application(settings);
+    upstream(settings, name, settings.upstreams.get(name))
+}
+
+/// The other ones, in order of their names.
+pub(super) fn others(settings: &Settings) -> Vec<Params> {
+    let application = name_of_application(settings);
+    let others = settings.upstreams.iter();
+    others
+        .filter(|(name, _)| *name != application)
+        .map(|(name, given)| upstream(settings, name, Some(given)))
+        .collect()
+}
+
+/// Tells what of `upstreams` cannot stand together.
+pub(super) fn conflicts(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
+    let names = tree.keys(&["upstreams"]);
+    if let [first, _, ..] = &names[..]
+        && !names.contains(&UPSTREAM)
+    {
+        let message = format!(
+            "there are {} upstreams and none is called `{UPSTREAM}`",
+            names.len()
+        );
+        problems.push(
+            Problem::error(tree.place(&["upstreams", first]), message).with_help(format!(
+                "call the one `{UPSTREAM}` that calls go to which no route sends elsewhere"
+            )),
+        );
+    }
+    for (selector, route) in &settings.routes {
+        let Some(name) = &route.upstream else {
+            continue;
+        };
+        if !is_known(&name.0, settings) {
+            let place = tree.value_place(&["routes", selector.as_str(), "upstream"]);
+            problems.push(unknown(&name.0, settings, place));
+        }
+    }
+    for name in &names {
+        both_ways(name, tree, problems);
+    }
+}
+
+/// A place that two settings name.
+fn both_ways(name: &str, tree: &Tree, problems: &mut Vec<Problem>) {
+    let (url, endpoints) = (["upstreams", name, "url"], ["upstreams", name, "endpoints"]);
+    let (Some(place), false) = (tree.value_place(&url), tree.items(&endpoints).is_empty()) else {
+        return;
+    };
+    // A flag or a variable stands above the file.
+    let source = |path: &[&str]| {
+        tree.branch(path)
+            .map(|branch| branch.tree.origin.source.kind())
+    };
+    if source(&url) == source(&endpoints) {
+        let message = format!("`upstreams.{name}` has both `url` and `endpoints`");
+        problems.push(
+            Problem::error(Some(place), message)
+                .with_note(tree.place(&endpoints), "`endpoints` is set here")
+                .with_help("keep one of them; `endpoints` may have a single entry"),
+        );
+    }
+}
+
+/// A route names an upstream that there is not.
+pub(super) fn unknown(name: &str, settings: &Settings, place: Option<Location>) -> Problem {
+    let names: Vec<&str> = settings.upstreams.keys().map(String::as_str).collect();
+    let problem = Problem::error(place, format!("there is no upstream `{name}`"));
+    problem.with_help(if names.is_empty() {
+        String::from("give it its place in `upstreams`")
+    } else {
+        format!("there are {}", list_words(&names, "and"))
+    })
+}
+
+/// Whether there is an upstream of this name.
+pub(super) fn is_known(name: &str, settings: &Settings) -> bool {
+    settings.upstreams.contains_key(name) || name == name_of_application(settings)
+}
+
+fn name_of_application(settings: &Settings) -> &str {
+    match settings.upstreams.keys().next() {
+        Some(only) if settings.upstreams.len() == 1 => only,
+        Some(_) | None => UPSTREAM,
+    }
+}
+
+fn upstream(settings: &Settings, name: &str, given: Option<&UpstreamSettings>) -> Params {
+    let PeriodOrOff(wait) = settings.lifecycle.wait_for_app;
+    Params {
+        name: name.into(),
+        patience: wait.unwrap_or_default(),
+        ..connections(given)
+    }
+}
+
+/// The connections to one: what is not given is as [`Params::new`] has it.
+fn connections(given: Option<&UpstreamSettings>) -> Params {
     let named = given.and_then(|given| given.url.as_ref());
     // Both are there when a flag names another place than the file does.
     let endpoints = match given {

@@ -28,6 +28,7 @@ mod rules;
 mod selector;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod traffic;
 mod view;
 
 pub use name::nearest;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 pub use crate::route::path::Unescape;
 use crate::schema::problem::Location;
+use crate::schema::traffic::Traffic;
 use crate::wire::compress::Encoding;
 
 /// Everything that configuration decides about the calls of one method.
@@ -22,6 +23,8 @@ pub struct Policy {
     pub rest: Arc<RestOptions>,
     /// When a call that failed is sent again; `None` for never.
     pub retry: Option<Arc<RetryPolicy>>,
+    /// Where calls go; `None` for the application and nowhere else.
+    pub traffic: Option<Arc<Traffic>>,
 }
 
 /// When a call that the application answered with a failure is sent again (gRFC A6).
@@ -361,6 +364,7 @@ impl Default for Policy {
             json: JsonOptions::default(),
             rest: Arc::new(RestOptions::default()),
             retry: None,
+            traffic: None,
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::schema::problem::{Location, Problem, Severity};
 /// What TLS towards the application is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientParams {
-    /// The name or address that its certificate has to bear.
-    pub name: String,
+    /// The name or address that its certificate has to bear; `None` for the host that is called.
+    pub name: Option<String>,
     /// Where that stands.
     pub place: Option<Location>,
     /// Who signs its certificate; those whom the system trusts if empty.
@@ -30,7 +30,7 @@ pub struct ClientParams {
 #[derive(Debug)]
 pub struct Client {
     params: ClientParams,
-    name: ServerName<'static>,
+    name: Option<ServerName<'static>>,
     live: Live<Generation>,
 }
 
@@ -47,11 +47,14 @@ pub struct Renewed(Generation);
 impl Client {
     /// Reads everything at `now`; all problems if any is an error.
     pub fn load(params: ClientParams, now: SystemTime) -> Result<Self, Vec<Problem>> {
-        let name = ServerName::try_from(params.name.clone()).map_err(|_invalid| {
-            let message = format!("`{}` can be the name of no certificate", params.name);
-            let problem = Problem::error(params.place.clone(), message);
-            vec![problem.with_help("set `server_name` to a host name or an address")]
-        })?;
+        let named = |name: &String| {
+            ServerName::try_from(name.clone()).map_err(|_invalid| {
+                let message = format!("`{name}` can be the name of no certificate");
+                let problem = Problem::error(params.place.clone(), message);
+                vec![problem.with_help("set `server_name` to a host name or an address")]
+            })
+        };
+        let name = params.name.as_ref().map(named).transpose()?;
         let live = Live::new(read(&params, now)?);
         Ok(Self { params, name, live })
     }
@@ -61,9 +64,11 @@ impl Client {
         Arc::clone(&self.live.peek().config)
     }
 
-    /// The name that the certificate of the application has to bear.
-    pub fn name(&self) -> ServerName<'static> {
-        self.name.clone()
+    /// The name that the certificate of the application has to bear which is called at `host`;
+    /// `None` when that can be the name of no certificate.
+    pub fn name_at(&self, host: &str) -> Option<ServerName<'static>> {
+        let own = || ServerName::try_from(host.to_owned()).ok();
+        self.name.clone().or_else(own)
     }
 
     /// Reads all files again at `now`, for connections to come; whatever is wrong, everything

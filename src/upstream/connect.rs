@@ -107,8 +107,8 @@ async fn dial(target: &Target, user_timeout: Duration) -> io::Result<Stream> {
 
 /// Encrypts a connection to a target that wants it, and agrees on HTTP/2.
 async fn secure(stream: io::Result<Stream>, params: &Params) -> io::Result<Stream> {
-    let stream = match (stream?, &params.target) {
-        (Stream::Tcp(stream), Target::Tls { .. }) => stream,
+    let (stream, host) = match (stream?, &params.target) {
+        (Stream::Tcp(stream), Target::Tls { host, .. }) => (stream, host),
         (stream, _) => return Ok(stream),
     };
     let Some(tls) = &params.tls else {
@@ -116,8 +116,13 @@ async fn secure(stream: io::Result<Stream>, params: &Params) -> io::Result<Strea
             "it wants TLS, and how it is known was not said",
         ));
     };
+    let Some(name) = tls.name_at(host) else {
+        return Err(io::Error::other(
+            "its host can be the name of no certificate, and no other name was said",
+        ));
+    };
     let connector = TlsConnector::from(tls.config());
-    let stream = connector.connect(tls.name(), stream).await?;
+    let stream = connector.connect(name, stream).await?;
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(io::Error::other(
             "it does not agree on HTTP/2 by ALPN, which gRPC needs",

@@ -15,6 +15,13 @@ pub(super) fn unreachable(cause: &str) -> Fault {
         .never_processed()
 }
 
+/// The configuration speaks of an upstream that it does not have.
+pub(super) fn unknown(name: &str) -> Fault {
+    Fault::unavailable("UPSTREAM_UNKNOWN", "there is no such upstream")
+        .with_cause(format_args!("`{name}`"))
+        .never_processed()
+}
+
 /// The application takes no more calls at once, and nothing came free in time.
 pub(super) fn busy() -> Fault {
     Fault::unavailable(

@@ -32,6 +32,7 @@ pub mod plain;
 mod pool;
 mod request;
 mod retry;
+mod set;
 mod state;
 mod streams;
 mod target;
@@ -50,6 +51,7 @@ pub use endpoint::{Ejection, Endpoint, Endpoints};
 #[doc(hidden)]
 pub use http2::feed as feed_http2;
 pub use load::Outliers;
+pub use set::{All, Latest, Set};
 pub use state::{Seen, SeenConnection, States};
 pub use target::Target;
 
@@ -62,6 +64,8 @@ use crate::tls;
 /// What the connections to the application are made with.
 #[derive(Clone, Debug)]
 pub struct Params {
+    /// What the configuration calls it.
+    pub name: Arc<str>,
     /// Where the application listens, as the configuration names it.
     pub target: Target,
     /// Where it is really found; discovery may replace these at any time.
@@ -115,6 +119,7 @@ impl Params {
     /// The safe defaults.
     pub fn new(target: Target) -> Self {
         Self {
+            name: Arc::from("app"),
             endpoints: Arc::new(Endpoints::new([target.clone()])),
             target,
             authority: None,
@@ -157,6 +162,16 @@ impl Upstreams {
         Self {
             balance: balance::Balance::new(params),
         }
+    }
+
+    /// What the configuration calls them.
+    pub fn name(&self) -> &str {
+        &self.balance.params.name
+    }
+
+    /// Whether they were made with these.
+    pub fn are_of(&self, params: &Params) -> bool {
+        Arc::ptr_eq(&self.balance.params.states, &params.states)
     }
 
     /// Counts connections that were made: a change says that the application may have been

@@ -116,6 +116,7 @@ const FENCES: &[Fence] = &[
             "src/protocol/mod.rs",
             "src/layer/",
             "src/upstream/mod.rs",
+            "src/upstream/set.rs",
             "src/app/stack.rs",
         ],
     },

@@ -136,6 +136,45 @@ fn an_application_is_known_by_its_certificate_and_is_told_who_calls() {
     });
 }
 
+/// Each endpoint is known by its own host; one in plain text may stand beside it.
+#[test]
+fn endpoints_over_tls_stand_beside_others() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Authority::new("ca");
+        std::fs::write(directory.path().join("ca.pem"), authority.pem()).unwrap();
+        std::fs::write(directory.path().join("t.proto"), PROTO).unwrap();
+        let (one, other) = (
+            start(&authority.server(&["127.0.0.1"]), None, &["h2"]).await,
+            start(&authority.server(&["localhost"]), None, &["h2"]).await,
+        );
+        let (port, more) = (one.port(), other.port());
+        let gateway = |endpoints: &str, tls: &str| {
+            let text = format!(
+                "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nschema: {{proto: [t.proto]}}\n\
+                 limits: {{timeout: 5s, workers: 1}}\n\
+                 upstreams: {{app: {{endpoints: [{endpoints}], tls: {{ca: [ca.pem]{tls}}}}}}}\n"
+            );
+            gateway::start_text(directory.path(), &text)
+        };
+        let (https, named) = (
+            format!("'https://127.0.0.1:{port}'"),
+            format!("'https://localhost:{more}'"),
+        );
+        let both = gateway(&format!("{https}, {named}, 'unix:nobody.sock'"), "");
+        for _ in 0..20 {
+            assert_eq!(call(&both, "Get").await, 200);
+        }
+        let misnamed = gateway(&format!("'https://localhost:{port}'"), "");
+        assert_eq!(call(&misnamed, "Get").await, 503);
+        let said = gateway(
+            &format!("'https://localhost:{port}'"),
+            ", server_name: 127.0.0.1",
+        );
+        assert_eq!(call(&said, "Get").await, 200);
+    });
+}
+
 #[test]
 fn who_does_not_agree_on_http2_is_no_application() {
     run(async {

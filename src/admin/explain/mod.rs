@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::routes_view::RouteView;
 use crate::protocol::classify::Front;
 use crate::protocol::{self, timeout};
+use crate::schema::policy::Policy;
 use crate::schema::{self, Idempotency, MethodId, Reflection, Schema, nearest};
 pub use near::Near;
 
@@ -34,8 +35,8 @@ pub struct World<'a> {
     pub schema: &'a Schema,
     /// That of the services which the gateway answers itself.
     pub own: &'a Schema,
-    /// Where the application is.
-    pub upstream: &'a str,
+    /// Where the upstream of a name is; `None` is the application.
+    pub upstream: &'a dyn Fn(Option<&str>) -> String,
     /// Where its plain HTTP is, if anywhere.
     pub fallback: Option<&'a str>,
     /// What holds for a method.
@@ -150,7 +151,7 @@ pub struct Allowed {
 
 impl std::fmt::Debug for World<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let upstream = self.upstream;
+        let upstream = (self.upstream)(None);
         f.debug_struct("World")
             .field("upstream", &upstream)
             .finish_non_exhaustive()
@@ -255,7 +256,7 @@ impl Explanation {
         } else if world.schema.reflection == Reflection::Pending {
             self.refuse_while_pending();
         } else if world.schema.allow_unknown_methods {
-            self.upstream = Some(world.upstream.to_owned());
+            self.goes_to(world, &world.schema.default_policy);
             self.say(
                 "the schema does not know the method; it passes, in protobuf, because \
                  `schema.unknown_methods` is `allow`",
@@ -284,7 +285,7 @@ impl Explanation {
         let schema = world.schema;
         let method = schema.method(id);
         let type_name = |id| schema.tables.message(id).full_name.to_string();
-        self.upstream = Some(world.upstream.to_owned());
+        self.goes_to(world, &method.policy);
         self.settings = (world.settings)(method);
         self.rpc = Some(Rpc {
             name: method.path.trim_start_matches('/').to_owned(),
@@ -299,6 +300,16 @@ impl Explanation {
         });
         if method.deprecated {
             self.say("the method is deprecated");
+        }
+    }
+
+    /// Where calls of a policy go.
+    fn goes_to(&mut self, world: &World<'_>, policy: &Policy) {
+        let traffic = policy.traffic.as_deref();
+        let name = traffic.and_then(|traffic| traffic.upstream.as_deref());
+        self.upstream = Some((world.upstream)(name));
+        if let Some(name) = name {
+            self.say(format!("its route sends it to the upstream `{name}`"));
         }
     }
 

@@ -48,7 +48,7 @@ fn ask_of(
     let world = World {
         schema,
         own: &own,
-        upstream: "http://127.0.0.1:50051",
+        upstream: &|_| String::from("http://127.0.0.1:50051"),
         fallback,
         settings: &settings,
     };

@@ -41,8 +41,9 @@ struct Followed {
 
 /// The endpoints of an upstream, by its name.
 fn endpoints<'c>(config: &'c Config, upstream: &str) -> Option<&'c Arc<Endpoints>> {
-    let only = config.settings.upstreams.keys().next()?;
-    (only == upstream).then_some(&config.upstream.endpoints)
+    let mut all = config.upstreams();
+    let found = all.find(|one| *one.name == *upstream)?;
+    Some(&found.endpoints)
 }
 
 /// An upstream that is found anew begins with the places where it was.

@@ -98,7 +98,9 @@ pub struct Settings {
     /// How REST behaves.
     pub rest: RestSettings,
 
-    /// Where the application is, by a name of your choice. This version serves one.
+    /// Where the application is, by a name of your choice; more than one where routes choose by
+    /// `upstream`. Of several one is called `app`: calls go there which no route sends elsewhere,
+    /// and it is the one that is asked for its schema and its health, and that readiness waits for.
     ///
     /// Connections are per worker thread, those for streams apart from the others.
     pub upstreams: BTreeMap<String, UpstreamSettings>,

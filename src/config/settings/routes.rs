@@ -9,12 +9,19 @@ use super::json::JsonSettings;
 use super::limits::RouteLimitSettings;
 use super::rest::RouteRestSettings;
 use super::retry::RetrySettings;
-use crate::config::values::{CookieName, CookieValue, FieldName, HeaderName, PeriodOrOff};
+use crate::config::values::{
+    CookieName, CookieValue, FieldName, HeaderName, PeriodOrOff, UpstreamName,
+};
 
 /// What is different for the methods of one selector. What is not given is as for everybody.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub struct RouteSettings {
+    /// The upstream that calls go to, by its name in `upstreams`.
+    ///
+    /// Default: `app`, or the only one there is.
+    pub upstream: Option<UpstreamName>,
+
     /// How long a call may take: used when the client gives no deadline, and a client that asks
     /// for more gets no more, unless `max_timeout` stands beside it.
     pub timeout: Option<PeriodOrOff>,

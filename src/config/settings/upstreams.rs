@@ -21,7 +21,7 @@ pub struct UpstreamSettings {
     /// All places where the application listens, instead of `url`: calls go to the one of two
     /// that answers sooner, drawn by chance, and one that fails is left out for a while.
     ///
-    /// `http://host:port` or `unix:/path/of.sock`.
+    /// `http://host:port`, `https://host:port` or `unix:/path/of.sock`, mixed as you like.
     ///
     /// Default: `url` alone.
     pub endpoints: Vec<UpstreamUrl>,
@@ -29,7 +29,7 @@ pub struct UpstreamSettings {
     /// When an endpoint is left out.
     pub outliers: OutlierSettings,
 
-    /// How the application is known, when `url` begins with `https://`.
+    /// How the application is known, when `url` or some of `endpoints` begin with `https://`.
     pub tls: Option<UpstreamTlsSettings>,
 
     /// How long a connection may take to come about, and how long a call waits for a place on
@@ -110,7 +110,8 @@ pub struct UpstreamTlsSettings {
     /// Who signs its certificate: PEM files. Not set: those whom the system trusts.
     pub ca: Option<Vec<PathBuf>>,
 
-    /// The name that its certificate has to bear. Not set: the host of `url`.
+    /// The name that its certificate has to bear. Not set: the host of `url`, or of each of
+    /// `endpoints` its own.
     pub server_name: Option<String>,
 
     /// A certificate of the gateway's own, for an application that asks who calls.

@@ -8,6 +8,7 @@ mod address;
 mod amount;
 mod collector;
 mod dns_server;
+mod name;
 mod network;
 mod origin;
 mod place;
@@ -29,6 +30,7 @@ pub use address::{Listen, ListenOrOff};
 pub use amount::{Count, Period, PeriodOrOff, PeriodOrZero, Size};
 pub use collector::{CollectorUrl, ScrapeUrl};
 pub use dns_server::DnsServer;
+pub use name::UpstreamName;
 pub use network::Network;
 pub use origin::OriginPattern;
 pub use place::PlaceName;
@@ -88,6 +90,7 @@ const KINDS: &[Kind] = &[
     kind::<Selector>(),
     kind::<Share>(),
     kind::<Size>(),
+    kind::<UpstreamName>(),
     kind::<UpstreamUrl>(),
 ];
 
@@ -175,5 +178,6 @@ as_string!(
     Selector,
     Share,
     Size,
+    UpstreamName,
     UpstreamUrl
 );
