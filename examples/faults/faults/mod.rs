@@ -1,0 +1,101 @@
+//! The table itself: every fault by its number, with what is done, the gateway's configuration and
+//! the function that does it.
+
+mod smuggling;
+mod wire;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::Result;
+use crate::scene::Scene;
+
+type Doing<'a> = Pin<Box<dyn Future<Output = Result<Found>> + Send + 'a>>;
+type Run = for<'a> fn(&'a mut Scene) -> Doing<'a>;
+
+/// A fault.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) number: u8,
+    /// What is done.
+    pub(crate) title: &'static str,
+    /// `sidegate.yaml`; `{app}` is the application, `{app1}` the second of several.
+    pub(crate) config: &'static str,
+    pub(crate) apps: usize,
+    pub(crate) wrapper: &'static [&'static str],
+    pub(crate) reads_stdout: bool,
+    pub(crate) neighbour: Neighbour,
+    /// Whether it can be done to any gateway.
+    pub(crate) peers: bool,
+    /// Does it; without it the gateway has nothing to try it on.
+    pub(crate) run: Option<Run>,
+    /// What that is.
+    pub(crate) missing: &'static str,
+}
+
+/// Whether somebody calls meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Neighbour {
+    Beside,
+    /// Nobody can, for this reason.
+    Nobody(&'static str),
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) good: bool,
+    pub(crate) figure: String,
+}
+
+impl Found {
+    pub(crate) fn new(good: bool, figure: impl Into<String>) -> Self {
+        Self {
+            good,
+            figure: figure.into(),
+        }
+    }
+
+    /// From all that is wrong.
+    pub(crate) fn of(wrong: &[String], figure: impl Into<String>) -> Self {
+        let figure = figure.into();
+        match wrong {
+            [] => Self::new(true, figure),
+            wrong => Self::new(false, format!("{figure}; wrong: {}", wrong.join("; "))),
+        }
+    }
+}
+
+impl Fault {
+    /// One that is done to a gateway with these settings, beside somebody.
+    fn new(number: u8, title: &'static str, config: &'static str, run: Run) -> Self {
+        Self {
+            number,
+            title,
+            config,
+            apps: 1,
+            wrapper: &[],
+            reads_stdout: true,
+            neighbour: Neighbour::Beside,
+            peers: false,
+            run: Some(run),
+            missing: "",
+        }
+    }
+
+    /// It can be done to any gateway that speaks gRPC.
+    fn for_peers(mut self) -> Self {
+        self.peers = true;
+        self
+    }
+}
+
+/// All of them, in order.
+pub(crate) fn all() -> Vec<Fault> {
+    let mut all: Vec<Fault> = [wire::faults(), smuggling::faults()]
+        .into_iter()
+        .flatten()
+        .collect();
+    all.sort_by_key(|fault| fault.number);
+    all
+}

@@ -1,0 +1,140 @@
+//! One fault on its stage: applications, a gateway and a bystander of its own, the baseline, the
+//! fault itself, and what the bystander saw.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::Result;
+use crate::app::App;
+use crate::bystander::{Bystander, Fronts};
+use crate::faults::{Fault, Found, Neighbour};
+use crate::gateway::{Gateway, Start, own_program};
+use crate::options::{Options, Target};
+use crate::report::{Beside, Line};
+
+/// How long the bystander is looked at before the fault, and at least beside it.
+const LOOK: Duration = Duration::from_millis(1000);
+/// How often a fault is done anew that only slowed the bystander down.
+const ATTEMPTS: usize = 3;
+
+/// What a fault has at hand.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    pub(crate) gateway: Gateway,
+    pub(crate) start: Start,
+    pub(crate) apps: Vec<App>,
+    pub(crate) bystander: Option<Bystander>,
+    pub(crate) long: bool,
+}
+
+impl Scene {
+    /// A number as it is meant, or one for seconds.
+    pub(crate) fn count<T>(&self, whole: T, short: T) -> T {
+        if self.long { whole } else { short }
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        &self.apps[0]
+    }
+
+    async fn set(fault: &Fault, options: &Options) -> Result<Self> {
+        let apps = (0..fault.apps)
+            .map(|_| App::start())
+            .collect::<Result<Vec<App>>>()?;
+        let mut config = fault.config.to_owned();
+        if !config.contains("upstreams:") {
+            config.push_str("\nupstreams: {app: {url: \"http://{app}\"}}\n");
+        }
+        for (number, app) in apps.iter().enumerate().rev() {
+            config = config.replace(&format!("{{app{number}}}"), &app.address.to_string());
+        }
+        if let Some(app) = apps.first() {
+            config = config.replace("{app}", &app.address.to_string());
+        }
+        let start = Start {
+            program: own_program(options.gateway.as_deref())?,
+            config,
+            wrapper: fault
+                .wrapper
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect(),
+            reads_stdout: fault.reads_stdout,
+        };
+        let gateway = Gateway::start(&start).await?;
+        Ok(Self {
+            gateway,
+            start,
+            apps,
+            bystander: None,
+            long: options.long,
+        })
+    }
+}
+
+/// Does a fault, again when it only slowed the bystander down: these machines are shared.
+pub(crate) async fn stage(fault: &Fault, options: &Options) -> Line {
+    if options.target != Target::Sidegate && !fault.peers {
+        return Line::DoesNotApply("about what only Sidegate has");
+    }
+    let mut times = 0;
+    loop {
+        times += 1;
+        match attempt(fault, options).await {
+            Ok(Some((found, beside))) => {
+                let slow = found.good && !beside.failed() && beside.is_slow();
+                if slow && times < ATTEMPTS {
+                    continue;
+                }
+                return Line::Done {
+                    good: found.good,
+                    figure: found.figure,
+                    beside,
+                    times,
+                };
+            }
+            Ok(None) => return Line::NotYet(fault.missing),
+            Err(problem) => return Line::Broken(format!("broken: {problem}")),
+        }
+    }
+}
+
+async fn attempt(fault: &Fault, options: &Options) -> Result<Option<(Found, Beside)>> {
+    let Some(run) = fault.run else {
+        return Ok(None);
+    };
+    let mut scene = Scene::set(fault, options).await?;
+    let before = match fault.neighbour {
+        Neighbour::Beside => {
+            scene.gateway.ready().await?;
+            scene.bystander = Some(Bystander::start(scene.gateway.listen, Fronts::Both));
+            tokio::time::sleep(LOOK / 4).await;
+            let begun = Instant::now();
+            tokio::time::sleep(LOOK).await;
+            Some((begun, Instant::now()))
+        }
+        Neighbour::Nobody(_) => None,
+    };
+    let begun = Instant::now();
+    let found = run(&mut scene).await?;
+    let beside = match (before, &scene.bystander, fault.neighbour) {
+        (Some((from, to)), Some(bystander), _) => {
+            tokio::time::sleep(LOOK.saturating_sub(begun.elapsed())).await;
+            let before = bystander.between(from, to).await;
+            let during = bystander.between(begun, Instant::now()).await;
+            Beside::Saw { before, during }
+        }
+        (_, _, Neighbour::Nobody(why)) => Beside::Nobody(why),
+        _ => return Err("the bystander has gone".into()),
+    };
+    Ok(Some((found, beside)))
+}
+
+/// As many open files as this user may have.
+pub(crate) fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Then it stays what it was.
+    drop(setrlimit(Resource::Nofile, limit));
+}
