@@ -3,6 +3,7 @@
 //! keeps no other from being sent. It does what every client library does: a connection that was
 //! closed while it rested, or that says GOAWAY, is replaced; nothing else is tried twice.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,6 +20,8 @@ use crate::client::http1::Http1;
 pub(crate) const BYSTANDER: &str = "bystander";
 /// Between two calls.
 const EVERY: Duration = Duration::from_millis(5);
+/// Connections of HTTP/1.1, as a client's pool has them.
+const CONNECTIONS: usize = 8;
 /// How long a call may take before it counts as failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -45,7 +48,8 @@ struct Shared {
     over: AtomicBool,
     running: AtomicUsize,
     calls: Mutex<Vec<Sample>>,
-    rest: Mutex<Vec<Http1>>,
+    rest: Mutex<VecDeque<Http1>>,
+    places: tokio::sync::Semaphore,
     grpc: tokio::sync::Mutex<Option<Grpc>>,
 }
 
@@ -74,6 +78,7 @@ impl Bystander {
             running: AtomicUsize::new(0),
             calls: Mutex::default(),
             rest: Mutex::default(),
+            places: tokio::sync::Semaphore::new(CONNECTIONS),
             grpc: tokio::sync::Mutex::default(),
         });
         let thread = {
@@ -86,9 +91,9 @@ impl Bystander {
         }
     }
 
-    /// Calls go there from now on.
-    pub(crate) fn move_to(&self, target: SocketAddr) {
-        *lock(&self.shared.target) = target;
+    /// It makes no more calls.
+    pub(crate) fn stop(&self) {
+        self.shared.over.store(true, Ordering::SeqCst);
     }
 
     /// What it has seen between two moments, once every call that began then has ended.
@@ -166,6 +171,15 @@ fn run(shared: &Arc<Shared>) {
         return;
     };
     runtime.block_on(async {
+        if shared.fronts == Fronts::Both {
+            let target = *lock(&shared.target);
+            for _ in 0..CONNECTIONS {
+                // One that cannot be opened now is opened when it is needed.
+                if let Ok(connection) = Http1::connect(target).await {
+                    lock(&shared.rest).push_back(connection);
+                }
+            }
+        }
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut number = 0_usize;
@@ -180,7 +194,7 @@ fn run(shared: &Arc<Shared>) {
                 let called = tokio::time::timeout(PATIENCE, call(&shared, rest)).await;
                 let error = match called {
                     Ok(Ok(())) => None,
-                    Ok(Err(error)) => Some(error.to_string()),
+                    Ok(Err(error)) => Some(error.to_string().replace(['\r', '\n', '|'], " ")),
                     Err(_) => Some(format!("no answer in {PATIENCE:?}")),
                 };
                 let sample = Sample {
@@ -232,9 +246,10 @@ async fn call(shared: &Shared, rest: bool) -> crate::Result<()> {
 
 async fn call_rest(shared: &Shared, target: SocketAddr) -> crate::Result<()> {
     const GET: &[u8] = b"GET /v1/get/bystander HTTP/1.1\r\nhost: a\r\n\r\n";
+    let _place = shared.places.acquire().await?;
     loop {
         let kept = lock(&shared.rest)
-            .pop()
+            .pop_front()
             .filter(|kept| kept.target() == target);
         let reused = kept.is_some();
         let mut connection = match kept {
@@ -250,7 +265,7 @@ async fn call_rest(shared: &Shared, target: SocketAddr) -> crate::Result<()> {
             return Err(format!("REST: {answer:?}").into());
         }
         if !answer.closes {
-            lock(&shared.rest).push(connection);
+            lock(&shared.rest).push_back(connection);
         }
         return Ok(());
     }

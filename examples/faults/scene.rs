@@ -25,6 +25,8 @@ pub(crate) struct Scene {
     pub(crate) start: Start,
     pub(crate) apps: Vec<App>,
     pub(crate) bystander: Option<Bystander>,
+    /// Since when the bystander has been told to make no more calls.
+    quiet_from: Option<Instant>,
     pub(crate) long: bool,
 }
 
@@ -38,23 +40,30 @@ impl Scene {
         &self.apps[0]
     }
 
+    /// The bystander's last call, because nobody can call a gateway that has gone.
+    pub(crate) fn quiet(&mut self) {
+        if let Some(bystander) = &self.bystander {
+            bystander.stop();
+        }
+        self.quiet_from = Some(Instant::now());
+    }
+
+    /// Another gateway before the same applications.
+    pub(crate) async fn another(&self, config: &str) -> Result<Gateway> {
+        let start = Start {
+            config: fill(config, &self.apps, self.long),
+            ..self.start.clone()
+        };
+        Gateway::start(&start).await
+    }
+
     async fn set(fault: &Fault, options: &Options) -> Result<Self> {
         let apps = (0..fault.apps)
             .map(|_| App::start())
             .collect::<Result<Vec<App>>>()?;
-        let mut config = fault.config.to_owned();
-        if !config.contains("upstreams:") {
-            config.push_str("\nupstreams: {app: {url: \"http://{app}\"}}\n");
-        }
-        for (number, app) in apps.iter().enumerate().rev() {
-            config = config.replace(&format!("{{app{number}}}"), &app.address.to_string());
-        }
-        if let Some(app) = apps.first() {
-            config = config.replace("{app}", &app.address.to_string());
-        }
         let start = Start {
             program: own_program(options.gateway.as_deref())?,
-            config,
+            config: fill(fault.config, &apps, options.long),
             wrapper: fault
                 .wrapper
                 .iter()
@@ -68,6 +77,7 @@ impl Scene {
             start,
             apps,
             bystander: None,
+            quiet_from: None,
             long: options.long,
         })
     }
@@ -122,13 +132,40 @@ async fn attempt(fault: &Fault, options: &Options) -> Result<Option<(Found, Besi
         (Some((from, to)), Some(bystander), _) => {
             tokio::time::sleep(LOOK.saturating_sub(begun.elapsed())).await;
             let before = bystander.between(from, to).await;
-            let during = bystander.between(begun, Instant::now()).await;
+            let end = scene.quiet_from.unwrap_or_else(Instant::now);
+            let during = bystander.between(begun, end).await;
             Beside::Saw { before, during }
         }
         (_, _, Neighbour::Nobody(why)) => Beside::Nobody(why),
         _ => return Err("the bystander has gone".into()),
     };
     Ok(Some((found, beside)))
+}
+
+/// Writes the addresses of the applications into a configuration, and chooses of `{30s|2s}` what a
+/// long run or a short one has.
+fn fill(config: &str, apps: &[App], long: bool) -> String {
+    let mut config = config.to_owned();
+    if !config.contains("upstreams:") {
+        config.push_str("\nupstreams: {app: {url: \"http://{app}\"}}\n");
+    }
+    for (number, app) in apps.iter().enumerate() {
+        config = config.replace(&format!("{{app{number}}}"), &app.address.to_string());
+    }
+    if let Some(app) = apps.first() {
+        config = config.replace("{app}", &app.address.to_string());
+    }
+    while let Some(at) = config.find('|') {
+        let start = config[..at].rfind('{').unwrap_or(at);
+        let end = config[at..].find('}').map_or(at, |end| at + end);
+        let chosen = if long {
+            &config[start + 1..at]
+        } else {
+            &config[at + 1..end]
+        };
+        config = [&config[..start], chosen, &config[end + 1..]].concat();
+    }
+    config
 }
 
 /// As many open files as this user may have.

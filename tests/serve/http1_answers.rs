@@ -71,6 +71,7 @@ fn server() -> Server {
         let headers = response.headers_mut();
         match request.uri().path() {
             "/204" => *response.status_mut() = StatusCode::NO_CONTENT,
+            "/408" => *response.status_mut() = StatusCode::REQUEST_TIMEOUT,
             "/304" => *response.status_mut() = StatusCode::NOT_MODIFIED,
             "/close" => drop(headers.insert(CONNECTION, HeaderValue::from_static("close"))),
             "/own" => {
@@ -428,4 +429,18 @@ async fn a_long_body_that_outlives_its_answer() {
             assert!(ended.await.is_ok(), "{path} {framing}");
         }
     }
+}
+
+/// Fault 18: who let its body wait too long is not waited for once more.
+#[tokio::test]
+async fn a_request_that_took_too_long_ends_its_connection() {
+    let server = server();
+    let mut stream = server.connect().await;
+    let head = b"POST /408 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf";
+    stream.write_all(head).await.unwrap();
+    let said = read_to_end(&mut stream).await;
+    assert!(
+        said.starts_with("HTTP/1.1 408 ") && said.contains(CLOSE),
+        "{said}"
+    );
 }

@@ -156,6 +156,14 @@ impl Http1 {
         Ok(length)
     }
 
+    /// Waits for the beginning of an answer.
+    pub(crate) async fn first_bytes(&mut self) -> Result<()> {
+        match timeout(PATIENCE, self.fill()).await?? {
+            0 => Err("closed before its answer".into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads until the other side closes; how long that took, and what came meanwhile.
     pub(crate) async fn closed(&mut self, within: Duration) -> Option<(Duration, Vec<u8>)> {
         let begun = Instant::now();

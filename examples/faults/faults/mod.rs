@@ -1,7 +1,9 @@
 //! The table itself: every fault by its number, with what is done, the gateway's configuration and
 //! the function that does it.
 
+mod slow;
 mod smuggling;
+mod unread;
 mod wire;
 
 use std::future::Future;
@@ -19,7 +21,8 @@ pub(crate) struct Fault {
     pub(crate) number: u8,
     /// What is done.
     pub(crate) title: &'static str,
-    /// `sidegate.yaml`; `{app}` is the application, `{app1}` the second of several.
+    /// `sidegate.yaml`; `{app}` is the application, `{app1}` the second of several, and of
+    /// `{30s|2s}` a long run has the first and a short one the second.
     pub(crate) config: &'static str,
     pub(crate) apps: usize,
     pub(crate) wrapper: &'static [&'static str],
@@ -83,6 +86,24 @@ impl Fault {
         }
     }
 
+    /// So many applications.
+    fn apps(mut self, count: usize) -> Self {
+        self.apps = count;
+        self
+    }
+
+    /// Nobody can be beside it.
+    fn alone(mut self, why: &'static str) -> Self {
+        self.neighbour = Neighbour::Nobody(why);
+        self
+    }
+
+    /// The gateway is started by this command.
+    fn wrapped(mut self, words: &'static [&'static str]) -> Self {
+        self.wrapper = words;
+        self
+    }
+
     /// It can be done to any gateway that speaks gRPC.
     fn for_peers(mut self) -> Self {
         self.peers = true;
@@ -92,10 +113,13 @@ impl Fault {
 
 /// All of them, in order.
 pub(crate) fn all() -> Vec<Fault> {
-    let mut all: Vec<Fault> = [wire::faults(), smuggling::faults()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let parts = [
+        wire::faults(),
+        unread::faults(),
+        smuggling::faults(),
+        slow::faults(),
+    ];
+    let mut all: Vec<Fault> = parts.into_iter().flatten().collect();
     all.sort_by_key(|fault| fault.number);
     all
 }

@@ -281,8 +281,10 @@ impl Connection {
             self.input.take_back();
         }
         let wants_close = head.headers.get(CONNECTION).map(HeaderValue::as_bytes);
+        // The rest of a request that took too long is not waited for (RFC 9110, 15.5.9).
         self.last |= !asked.keep_alive
             || plan.0 == Coding::UntilClose
+            || head.status == StatusCode::REQUEST_TIMEOUT
             || wants_close.is_some_and(|value| head::mentions(value, b"close"))
             || self.input.fate(context, self.context.params.unwanted_body) == Fate::Close;
         let connection: Option<&[u8]> = match asked.version {
