@@ -28,6 +28,8 @@ pub(crate) struct Start {
     pub(crate) config: String,
     /// Words before the program: `prlimit`, `cgexec` and the like.
     pub(crate) wrapper: Vec<String>,
+    /// More flags.
+    pub(crate) flags: Vec<String>,
     /// Whether its stdout is read after the first line.
     pub(crate) reads_stdout: bool,
 }
@@ -39,6 +41,8 @@ pub(crate) struct Gateway {
     pub(crate) listen: SocketAddr,
     /// Sidegate's own port for operators.
     pub(crate) admin: SocketAddr,
+    /// The port for probes and scrapers, if there is one.
+    pub(crate) ops: Option<SocketAddr>,
     pub(crate) folder: TempDir,
     /// What it wrote to stdout, when that is read.
     pub(crate) lines: Arc<Mutex<Vec<String>>>,
@@ -56,7 +60,8 @@ impl Gateway {
         fs::write(folder.path().join("sidegate.yaml"), config)?;
         let mut command = line(start);
         command
-            .args("serve --listen 127.0.0.1:0 --admin 127.0.0.1:0 --workers 2".split(' '))
+            .args("serve --listen 127.0.0.1:0 --workers 2".split(' '))
+            .args(&start.flags)
             .current_dir(folder.path());
         let mut child = command
             .stdin(Stdio::null())
@@ -68,6 +73,7 @@ impl Gateway {
             child,
             listen: ([127, 0, 0, 1], 0).into(),
             admin: ([127, 0, 0, 1], 0).into(),
+            ops: None,
             folder,
             lines: Arc::default(),
             unread: None,
@@ -83,6 +89,7 @@ impl Gateway {
         };
         gateway.listen = address("listen")?;
         gateway.admin = address("admin")?;
+        gateway.ops = address("ops").ok();
         if start.reads_stdout {
             let lines = Arc::clone(&gateway.lines);
             std::thread::spawn(move || {

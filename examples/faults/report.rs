@@ -31,6 +31,8 @@ pub(crate) enum Beside {
     Saw {
         before: Figures,
         during: Figures,
+        /// Whether its calls wait for something on purpose, so that only failures count.
+        waits: bool,
     },
     /// There can be none, for this reason.
     Nobody(&'static str),
@@ -42,7 +44,7 @@ impl Beside {
     }
 
     pub(crate) fn is_slow(&self) -> bool {
-        matches!(self, Self::Saw { before, during } if !during.is_as_quick_as(before))
+        matches!(self, Self::Saw { before, during, waits: false } if !during.is_as_quick_as(before))
     }
 }
 
@@ -135,7 +137,12 @@ impl Report {
 
 fn in_words(beside: &Beside) -> String {
     match beside {
-        Beside::Saw { before, during } => {
+        Beside::Saw {
+            during,
+            waits: true,
+            ..
+        } => format!("{during}: they wait for the app"),
+        Beside::Saw { before, during, .. } => {
             let before = before.p99.as_secs_f64() * 1e3;
             format!("{during}, before {before:.1}")
         }

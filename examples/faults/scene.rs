@@ -57,6 +57,15 @@ impl Scene {
         Gateway::start(&start).await
     }
 
+    /// Another gateway as this one, with these flags.
+    pub(crate) async fn another_with(&self, flags: &[&str]) -> Result<Gateway> {
+        let start = Start {
+            flags: flags.iter().map(|word| (*word).to_owned()).collect(),
+            ..self.start.clone()
+        };
+        Gateway::start(&start).await
+    }
+
     async fn set(fault: &Fault, options: &Options) -> Result<Self> {
         let apps = (0..fault.apps)
             .map(|_| App::start())
@@ -64,6 +73,7 @@ impl Scene {
         let start = Start {
             program: own_program(options.gateway.as_deref())?,
             config: fill(fault.config, &apps, options.long),
+            flags: vec!["--admin".to_owned(), "127.0.0.1:0".to_owned()],
             wrapper: fault
                 .wrapper
                 .iter()
@@ -115,10 +125,14 @@ async fn attempt(fault: &Fault, options: &Options) -> Result<Option<(Found, Besi
         return Ok(None);
     };
     let mut scene = Scene::set(fault, options).await?;
+    let fronts = match options.target {
+        Target::Nginx => Fronts::GrpcOnly,
+        Target::Sidegate | Target::Envoy => Fronts::Both,
+    };
     let before = match fault.neighbour {
         Neighbour::Beside => {
             scene.gateway.ready().await?;
-            scene.bystander = Some(Bystander::start(scene.gateway.listen, Fronts::Both));
+            scene.bystander = Some(Bystander::start(scene.gateway.listen, fronts));
             tokio::time::sleep(LOOK / 4).await;
             let begun = Instant::now();
             tokio::time::sleep(LOOK).await;
@@ -134,7 +148,11 @@ async fn attempt(fault: &Fault, options: &Options) -> Result<Option<(Found, Besi
             let before = bystander.between(from, to).await;
             let end = scene.quiet_from.unwrap_or_else(Instant::now);
             let during = bystander.between(begun, end).await;
-            Beside::Saw { before, during }
+            Beside::Saw {
+                before,
+                during,
+                waits: fault.waits,
+            }
         }
         (_, _, Neighbour::Nobody(why)) => Beside::Nobody(why),
         _ => return Err("the bystander has gone".into()),
@@ -172,6 +190,6 @@ fn fill(config: &str, apps: &[App], long: bool) -> String {
 pub(crate) fn raise_open_files() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // Then it stays what it was.
-    drop(setrlimit(Resource::Nofile, limit));
+    // If not, it stays what it was, and what needs more says so.
+    let _ = setrlimit(Resource::Nofile, limit);
 }

@@ -70,6 +70,14 @@ impl<'a> Retries<'a> {
         }
     }
 
+    /// A body this long is sent once: what is sent again is what is cheap to keep and to repeat.
+    pub(super) fn limit(&mut self, body: usize) {
+        const REPEATED_BYTES: usize = 64 << 10;
+        if body > REPEATED_BYTES {
+            self.policy = None;
+        }
+    }
+
     /// How often it was sent before, for `grpc-previous-rpc-attempts`.
     pub(super) fn before(&self) -> u32 {
         self.attempts - 1

@@ -55,6 +55,7 @@ pub(super) async fn exchange(balance: Rc<Balance>, mut call: Call) -> Result<Rep
         Some(whole) => Pieces::from_elem(whole, 1),
         None => gather(call.body).await?,
     };
+    retries.limit(body.iter().map(Bytes::len).sum());
     let mut sending = Sending {
         lane: if streamed { Lane::Answers } else { Lane::Unary },
         stall: streamed.then_some(call.policy.timeouts.response_stall),

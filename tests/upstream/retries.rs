@@ -176,3 +176,18 @@ async fn fault_33_retries_have_a_budget() {
     let asked = seen.borrow().len();
     assert!((590..=612).contains(&asked), "{asked} for 500 calls");
 }
+
+/// Fault 34: what is larger than 64 KiB is executed once.
+#[tokio::test(flavor = "local")]
+async fn fault_34_a_large_body_is_not_sent_again() {
+    for (length, times) in [(65 << 10, 1), (63 << 10, 3)] {
+        let (app, seen) = app(&[14], &[]).await;
+        let client = client(&app, |_| {});
+        let (_, trailers) = client.echo(&vec![b'x'; length]).await.unwrap();
+        assert_eq!(
+            (code(&trailers), seen.borrow().len()),
+            (14, times),
+            "{length}"
+        );
+    }
+}

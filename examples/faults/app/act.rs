@@ -63,8 +63,9 @@ async fn answer(
         }
     }
     let mood = *lock(&seen.mood);
+    let spared = bystander && !seen.spares_nobody.load(Ordering::SeqCst);
     let refusal = match mood {
-        _ if bystander => None,
+        _ if spared => None,
         Mood::Good => None,
         Mood::Failing => Some("14"),
         Mood::Exhausted => {

@@ -5,7 +5,7 @@ mod act;
 pub(crate) mod messages;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::Result;
 
-/// How all calls but a bystander's fare.
+/// How calls fare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mood {
     #[default]
@@ -57,6 +57,8 @@ pub(crate) struct Seen {
     /// What came with the last call but a bystander's, its path as `:path`.
     pub(crate) metadata: Mutex<HeaderMap>,
     pub(crate) mood: Mutex<Mood>,
+    /// Whether the bystander's calls fare so too.
+    pub(crate) spares_nobody: AtomicBool,
     /// Connections end after resting so long.
     pub(crate) rest: Mutex<Option<Duration>>,
     /// Changed to send GOAWAY on every connection.
@@ -122,6 +124,7 @@ impl Seen {
             cancelled_at: Mutex::default(),
             metadata: Mutex::default(),
             mood: Mutex::default(),
+            spares_nobody: AtomicBool::new(false),
             rest: Mutex::default(),
             goaway: watch::Sender::new(0),
         }
@@ -143,8 +146,15 @@ impl Seen {
         self.connections.load(Ordering::SeqCst)
     }
 
+    /// How all calls but a bystander's fare from now on.
     pub(crate) fn set_mood(&self, mood: Mood) {
         *lock(&self.mood) = mood;
+    }
+
+    /// How all calls fare from now on.
+    pub(crate) fn set_mood_for_all(&self, mood: Mood) {
+        self.spares_nobody.store(true, Ordering::SeqCst);
+        self.set_mood(mood);
     }
 
     /// GOAWAY on every connection; what runs is served.

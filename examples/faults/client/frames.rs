@@ -28,7 +28,6 @@ pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: u8,
-    pub(crate) flags: u8,
     pub(crate) id: u32,
     pub(crate) payload: Vec<u8>,
 }
@@ -93,12 +92,6 @@ pub(crate) fn pseudo(method: &str, path: &str) -> Vec<u8> {
     fields.map(|(name, value)| field(name, value)).concat()
 }
 
-/// `GET` of a path as one frame.
-pub(crate) fn get(number: u32, path: &str) -> Vec<u8> {
-    let flags = END_HEADERS | END_STREAM;
-    frame(HEADERS, flags, id(number), &pseudo("GET", path))
-}
-
 /// The head of a gRPC call, whose body follows.
 pub(crate) fn grpc_head(number: u32, method: &str) -> Vec<u8> {
     let path = format!("/faults.v1.Faults/{method}");
@@ -161,7 +154,6 @@ pub(crate) async fn read(reader: &mut OwnedReadHalf) -> Option<Frame> {
     reader.read_exact(&mut payload).await.ok()?;
     Some(Frame {
         kind: head[3],
-        flags: head[4],
         id: u32::from_be_bytes([head[5], head[6], head[7], head[8]]),
         payload,
     })

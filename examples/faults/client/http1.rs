@@ -27,7 +27,6 @@ pub(crate) struct Http1 {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) head: String,
     pub(crate) body: Vec<u8>,
     /// The connection ends with it.
     pub(crate) closes: bool,
@@ -109,7 +108,6 @@ impl Http1 {
         };
         Ok(Answer {
             status,
-            head,
             body,
             closes,
         })

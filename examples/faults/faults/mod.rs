@@ -1,8 +1,12 @@
 //! The table itself: every fault by its number, with what is done, the gateway's configuration and
 //! the function that does it.
 
+mod endpoints;
+mod failing;
+mod lifecycle;
 mod slow;
 mod smuggling;
+mod telling;
 mod unread;
 mod wire;
 
@@ -12,7 +16,7 @@ use std::pin::Pin;
 use crate::Result;
 use crate::scene::Scene;
 
-type Doing<'a> = Pin<Box<dyn Future<Output = Result<Found>> + Send + 'a>>;
+type Doing<'a> = Pin<Box<dyn Future<Output = Result<Found>> + 'a>>;
 type Run = for<'a> fn(&'a mut Scene) -> Doing<'a>;
 
 /// A fault.
@@ -28,6 +32,8 @@ pub(crate) struct Fault {
     pub(crate) wrapper: &'static [&'static str],
     pub(crate) reads_stdout: bool,
     pub(crate) neighbour: Neighbour,
+    /// Whether the bystander's calls wait for something that is meant to be waited for.
+    pub(crate) waits: bool,
     /// Whether it can be done to any gateway.
     pub(crate) peers: bool,
     /// Does it; without it the gateway has nothing to try it on.
@@ -80,6 +86,7 @@ impl Fault {
             wrapper: &[],
             reads_stdout: true,
             neighbour: Neighbour::Beside,
+            waits: false,
             peers: false,
             run: Some(run),
             missing: "",
@@ -95,6 +102,12 @@ impl Fault {
     /// Nobody can be beside it.
     fn alone(mut self, why: &'static str) -> Self {
         self.neighbour = Neighbour::Nobody(why);
+        self
+    }
+
+    /// The bystander's calls wait for the application, as the configuration has it.
+    fn waited_for(mut self) -> Self {
+        self.waits = true;
         self
     }
 
@@ -118,6 +131,10 @@ pub(crate) fn all() -> Vec<Fault> {
         unread::faults(),
         smuggling::faults(),
         slow::faults(),
+        failing::faults(),
+        endpoints::faults(),
+        lifecycle::faults(),
+        telling::faults(),
     ];
     let mut all: Vec<Fault> = parts.into_iter().flatten().collect();
     all.sort_by_key(|fault| fault.number);

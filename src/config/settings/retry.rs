@@ -12,9 +12,9 @@ use crate::schema::policy::RetryPolicy;
 /// When a call that the application answered with a failure is sent again (gRFC A6). It is off
 /// where this is not given; what is not given of it is as below.
 ///
-/// Only calls with one message to the application are sent again, only before anything of an
-/// answer went to the caller, never after the caller's deadline, and all of them together for no
-/// more than a fifth of the calls of a worker. `grpc-retry-pushback-ms` and `retry-after` of the
+/// Only calls with one message to the application are sent again, if it is no larger than 64 KiB,
+/// only before anything of an answer went to the caller, never after the caller's deadline, and
+/// all of them together for no more than a fifth of the calls of a worker. `grpc-retry-pushback-ms` and `retry-after` of the
 /// application are obeyed. A call that surely never ran is sent again once whatever stands here.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
