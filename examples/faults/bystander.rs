@@ -190,7 +190,7 @@ fn run(shared: &Arc<Shared>) {
             shared.running.fetch_add(1, Ordering::SeqCst);
             tokio::spawn(async move {
                 let begun = Instant::now();
-                let rest = shared.fronts == Fronts::Both && number % 2 == 0;
+                let rest = shared.fronts == Fronts::Both && number.is_multiple_of(2);
                 let called = tokio::time::timeout(PATIENCE, call(&shared, rest)).await;
                 let error = match called {
                     Ok(Ok(())) => None,

@@ -78,12 +78,15 @@ impl Gateway {
             lines: Arc::default(),
             unread: None,
         };
-        let mut reader = BufReader::with_capacity(1024, stdout);
-        let mut first = String::new();
-        reader.read_line(&mut first)?;
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut reader = BufReader::with_capacity(1024, stdout);
+            let mut first = String::new();
+            reader.read_line(&mut first).map(|_length| (reader, first))
+        });
+        let (reader, first) = reading.await??;
         let said = || gateway.said();
-        let first: serde_json::Value =
-            serde_json::from_str(&first).map_err(|_| format!("it does not start: {}", said()))?;
+        let first: serde_json::Value = serde_json::from_str(&first)
+            .map_err(|_no_json| format!("it does not start: {}", said()))?;
         let address = |key: &str| -> Result<SocketAddr> {
             Ok(first[key].as_str().ok_or("no address")?.parse()?)
         };

@@ -19,6 +19,8 @@
     clippy::disallowed_methods,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::infinite_loop,
+    clippy::string_slice,
     reason = "a command with tasks and clocks of its own: it reports, and indexes what it made itself"
 )]
 

@@ -57,15 +57,6 @@ impl Scene {
         Gateway::start(&start).await
     }
 
-    /// Another gateway as this one, with these flags.
-    pub(crate) async fn another_with(&self, flags: &[&str]) -> Result<Gateway> {
-        let start = Start {
-            flags: flags.iter().map(|word| (*word).to_owned()).collect(),
-            ..self.start.clone()
-        };
-        Gateway::start(&start).await
-    }
-
     async fn set(fault: &Fault, options: &Options) -> Result<Self> {
         let apps = (0..fault.apps)
             .map(|_| App::start())
@@ -190,6 +181,7 @@ fn fill(config: &str, apps: &[App], long: bool) -> String {
 pub(crate) fn raise_open_files() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // If not, it stays what it was, and what needs more says so.
-    let _ = setrlimit(Resource::Nofile, limit);
+    if setrlimit(Resource::Nofile, limit).is_err() {
+        eprintln!("the limit of open files stays what it was");
+    }
 }

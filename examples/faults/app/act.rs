@@ -93,7 +93,7 @@ async fn read(mut body: RecvStream, whole: bool, seen: &Seen) -> Result<(Ask, us
     let mut first = Vec::new();
     let mut received = 0;
     while let Some(data) = body.data().await {
-        let data = data.map_err(|_| Gone)?;
+        let data = data.map_err(|_over| Gone)?;
         drop(body.flow_control().release_capacity(data.len()));
         received += data.len();
         seen.received.fetch_add(data.len() as u64, Ordering::SeqCst);
@@ -137,13 +137,15 @@ impl Script {
                 let page = Response::builder()
                     .status(502)
                     .header("content-type", "text/html");
-                let page = page.body(()).map_err(|_| Gone)?;
-                let mut send = respond.send_response(page, false).map_err(|_| Gone)?;
+                let page = page.body(()).map_err(|_over| Gone)?;
+                let mut send = respond.send_response(page, false).map_err(|_over| Gone)?;
                 return ended(send.send_data(Bytes::from_static(b"<h1>Bad Gateway</h1>"), true));
             }
             _ => {}
         }
-        let mut send = respond.send_response(head(None), false).map_err(|_| Gone)?;
+        let mut send = respond
+            .send_response(head(None), false)
+            .map_err(|_over| Gone)?;
         let count = if self.streams { self.ask.count } else { 1 };
         for number in 0..count {
             if self.streams && !time.is_zero() {
@@ -190,7 +192,7 @@ impl Script {
             let room = room.and_then(Result::ok).ok_or(Gone)?;
             let piece = message.split_to(room.min(message.len()));
             seen.sent.fetch_add(piece.len() as u64, Ordering::SeqCst);
-            send.send_data(piece, false).map_err(|_| Gone)?;
+            send.send_data(piece, false).map_err(|_over| Gone)?;
         }
         Ok(())
     }
@@ -223,7 +225,7 @@ async fn pause_stream(send: &mut SendStream<Bytes>, time: Duration) -> Result<()
 }
 
 fn ended<T, E>(result: Result<T, E>) -> Result<(), Gone> {
-    result.map(drop).map_err(|_| Gone)
+    result.map(drop).map_err(|_over| Gone)
 }
 
 /// The head of an answer; with a status it is all of it.

@@ -40,7 +40,10 @@ impl Answer {
 
 impl Http1 {
     pub(crate) async fn connect(target: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(target).await?;
+        Self::over(TcpStream::connect(target).await?, target)
+    }
+
+    pub(crate) fn over(stream: TcpStream, target: SocketAddr) -> Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,
@@ -73,7 +76,7 @@ impl Http1 {
     pub(crate) async fn answer(&mut self) -> Result<Answer> {
         timeout(PATIENCE, self.read_answer())
             .await
-            .map_err(|_| "no answer")?
+            .map_err(|_late| "no answer")?
     }
 
     async fn read_answer(&mut self) -> Result<Answer> {

@@ -93,9 +93,10 @@ async fn rapid_resets(scene: &mut Scene) -> Result<Found> {
         last.is_some_and(|last| last <= 1000) && reached <= 200,
         format!(
             "{} after {sent} sent and {:.0} ms, {reached} reached the app",
-            last.map_or("no GOAWAY".to_owned(), |last| format!(
-                "GOAWAY at stream {last}"
-            )),
+            last.map_or_else(
+                || "no GOAWAY".to_owned(),
+                |last| format!("GOAWAY at stream {last}")
+            ),
             took.as_secs_f64() * 1e3
         ),
     ))
