@@ -88,7 +88,8 @@ pub struct CallRecord {
     pub peer: SharedPeer,
     /// `user-agent`.
     pub user_agent: Option<http::HeaderValue>,
-    /// Request headers that log lines hold, in the order in which they are configured.
+    /// Request headers that log lines hold, in the order in which they are configured; what is
+    /// secret by its name is hidden already.
     pub logged: Vec<(http::HeaderName, http::HeaderValue)>,
     /// Where it stands in a trace.
     pub trace: Option<Trace>,

@@ -3,6 +3,7 @@
 //! Nothing else in this crate reads the wall clock. The monotonic clock is given from outside,
 //! because calls are timed by the clock of the runtime, which tests may have stopped.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The two clocks that a log line needs.
@@ -58,6 +59,29 @@ impl Moment {
             write_digits(text.get_mut(..end).unwrap_or_default(), value);
         }
         Self(text)
+    }
+
+    /// The same for moments that come one after the other: those of a second share all but the
+    /// last digits, and each thread remembers its last one.
+    pub fn recent(time: SystemTime) -> Self {
+        thread_local! {
+            static LAST: Cell<(u64, Moment)> = const { Cell::new((u64::MAX, Moment([0; 24]))) };
+        }
+        let Some(since) = time
+            .duration_since(UNIX_EPOCH)
+            .ok()
+            .filter(|since| since.as_secs() < END_OF_9999)
+        else {
+            return Self::new(time);
+        };
+        let (second, mut moment) = LAST.get();
+        if second != since.as_secs() {
+            moment = Self::new(time);
+            LAST.set((since.as_secs(), moment));
+        }
+        let millis = since.subsec_millis().into();
+        write_digits(moment.0.get_mut(20..23).unwrap_or_default(), millis);
+        moment
     }
 
     /// As RFC 3339 has it.
@@ -217,6 +241,28 @@ mod tests {
                 read == written || millis == 253_402_300_800_000,
                 "{expected}"
             );
+        }
+    }
+
+    #[test]
+    fn moments_of_a_second_differ_by_their_last_digits() {
+        let earlier = UNIX_EPOCH - Duration::from_millis(1500);
+        assert_eq!(
+            Moment::recent(earlier).as_str(),
+            Moment::new(earlier).as_str()
+        );
+        for millis in [
+            0,
+            7,
+            999,
+            1000,
+            1_709_251_199_001,
+            1_709_251_199_340,
+            0,
+            253_402_300_800_123,
+        ] {
+            let time = UNIX_EPOCH + Duration::from_millis(millis);
+            assert_eq!(Moment::recent(time).as_str(), Moment::new(time).as_str());
         }
     }
 

@@ -4,6 +4,7 @@
 //! or an application has a hand in has a limit of its own, and their sum leaves room for the
 //! rest.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -102,7 +103,7 @@ macro_rules! name {
 pub fn json(entry: &Entry<'_>, hidden: &[Box<str>], line: &mut String) {
     let record = entry.record;
     line.push_str("{\"time\":\"");
-    line.push_str(Moment::new(entry.wall).as_str());
+    line.push_str(Moment::recent(entry.wall).as_str());
     let mut line = Json(line);
     line.0.push_str("\",\"event\":\"call\"");
     if let Some(of) = &record.trace {
@@ -110,7 +111,13 @@ pub fn json(entry: &Entry<'_>, hidden: &[Box<str>], line: &mut String) {
         line.hex(name!("span_id"), &span_id_text(of.span_id));
     }
     line.plain(name!("protocol"), record.protocol);
-    line.text(name!("method"), record.http_method.as_str(), METHOD_LIMIT);
+    let method = record.http_method.as_str();
+    if method.len() <= METHOD_LIMIT {
+        // No token of HTTP has anything to escape.
+        line.plain(name!("method"), method);
+    } else {
+        line.text(name!("method"), method, METHOD_LIMIT);
+    }
     line.text(name!("path"), record.uri.path(), PATH_LIMIT);
     if let Some(query) = record.uri.query() {
         line.display(name!("query"), Redacted { query, hidden }, QUERY_LIMIT);
@@ -153,8 +160,7 @@ pub fn json(entry: &Entry<'_>, hidden: &[Box<str>], line: &mut String) {
         line.text(name!("client"), client.name(), CLIENT_LIMIT);
     }
     if let Some(user_agent) = &record.user_agent {
-        let text = String::from_utf8_lossy(user_agent.as_bytes());
-        line.text(name!("user_agent"), &text, USER_AGENT_LIMIT);
+        line.text(name!("user_agent"), &text_of(user_agent), USER_AGENT_LIMIT);
     }
     if !record.logged.is_empty() {
         line.headers(&record.logged);
@@ -204,6 +210,14 @@ pub fn text(entry: &Entry<'_>, hidden: &[Box<str>], line: &mut String) {
 fn append_display(line: &mut String, value: impl Display, limit: usize) {
     // Writing to a string cannot fail.
     let _written = write!(Escaped::new(line, limit), "{value}");
+}
+
+/// A header's value as text; nearly all of them are.
+fn text_of(value: &HeaderValue) -> Cow<'_, str> {
+    match value.to_str() {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_other) => String::from_utf8_lossy(value.as_bytes()),
+    }
 }
 
 /// Appends a duration as milliseconds with three digits after the point.
@@ -268,9 +282,8 @@ impl Json<'_> {
             self.0.push('"');
             append(self.0, name.as_str(), HEADERS_LIMIT);
             self.0.push_str("\":\"");
-            let text = String::from_utf8_lossy(value.as_bytes());
-            let shown = redact::header(name.as_str(), &text).unwrap_or("***");
-            append(self.0, shown, room.min(HEADER_LIMIT));
+            let shown = text_of(value);
+            append(self.0, redact::header_value(&shown), room.min(HEADER_LIMIT));
             self.0.push('"');
         }
         self.0.push('}');

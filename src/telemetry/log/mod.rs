@@ -14,11 +14,12 @@ mod tests;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::ids;
 use super::queue::Queue;
 use crate::call::Code;
+use crate::call::metadata::lookup;
 use crate::call::record::CallRecord;
 use line::Entry;
 
@@ -65,7 +66,8 @@ pub struct AccessLog {
     queue: Queue,
     /// `sample` of 2^64.
     sample: u64,
-    headers: Arc<[HeaderName]>,
+    /// Names, and whether no value of theirs is shown.
+    headers: Arc<[(HeaderName, bool)]>,
     hidden: Arc<[Box<str>]>,
 }
 
@@ -83,7 +85,14 @@ impl AccessLog {
             format,
             queue,
             sample,
-            headers: options.headers.into(),
+            headers: options
+                .headers
+                .into_iter()
+                .map(|name| {
+                    let hidden = redact::hides_header(name.as_str());
+                    (name, hidden)
+                })
+                .collect(),
             hidden: options.hidden.into(),
         }
     }
@@ -93,11 +102,16 @@ impl AccessLog {
         if self.headers.is_empty() {
             return;
         }
-        let named = self.headers.iter().filter_map(|name| {
-            let value = headers.get(name)?;
-            Some((name.clone(), value.clone()))
-        });
-        record.logged = named.collect();
+        for (name, hidden) in &*self.headers {
+            if let Some(value) = lookup(headers, name.as_str()) {
+                let shown = if *hidden {
+                    HeaderValue::from_static(redact::HIDDEN)
+                } else {
+                    value.clone()
+                };
+                record.logged.push((name.clone(), shown));
+            }
+        }
     }
 
     /// Whether a line is written of a call: of every one that failed, and of a share of the others.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::line::{self, Entry, LIMIT};
@@ -178,15 +179,30 @@ fn the_limits_add_up() {
 #[test]
 fn configured_headers_are_shown_and_secrets_are_not() {
     let mut record = record(instant(), http::Request::get("/"));
-    for (name, value) in [("x-request-id", "a\"b"), ("authorization", "Bearer x")] {
-        record
-            .logged
-            .push((name.parse().unwrap(), value.parse().unwrap()));
+    let sent = [
+        ("x-request-id", "a\"b"),
+        ("authorization", "Bearer x"),
+        ("x-api-key", "y"),
+        ("x-note", "Basic z"),
+        ("x-other", "o"),
+    ];
+    let mut headers = HeaderMap::new();
+    for (name, value) in sent {
+        headers.insert(name, value.parse().unwrap());
     }
+    let (queue, _flush) = queue::start("test", 1 << 16, std::io::sink()).unwrap();
+    let options = Options {
+        headers: sent[..4]
+            .iter()
+            .map(|(name, _)| name.parse().unwrap())
+            .collect(),
+        ..Options::default()
+    };
+    AccessLog::new(Format::Json, queue, options).begin(&mut record, &headers);
     let started = record.started;
     let line = json_line(&at(started, &record));
     let read: Value = serde_json::from_str(&line).unwrap();
-    let expected = json!({"x-request-id": "a\"b", "authorization": "***"});
+    let expected = json!({"x-request-id": "a\"b", "authorization": "***", "x-api-key": "***", "x-note": "***"});
     assert_eq!(read["headers"], expected, "{line}");
 }
 

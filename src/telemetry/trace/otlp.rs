@@ -189,10 +189,13 @@ fn status(record: &CallRecord, code: Code, failed: bool, span: &mut Vec<u8>) {
 }
 
 fn ids(span: &mut Vec<u8>, trace_id: u128, span_id: u64, parent: u64) {
-    bytes(span, 1, &trace_id.to_be_bytes());
-    bytes(span, 2, &span_id.to_be_bytes());
+    span.extend_from_slice(&[0x0A, 16]);
+    span.extend_from_slice(&trace_id.to_be_bytes());
+    span.extend_from_slice(&[0x12, 8]);
+    span.extend_from_slice(&span_id.to_be_bytes());
     if parent != 0 {
-        bytes(span, 4, &parent.to_be_bytes());
+        span.extend_from_slice(&[0x22, 8]);
+        span.extend_from_slice(&parent.to_be_bytes());
     }
 }
 
@@ -216,6 +219,12 @@ fn number(out: &mut Vec<u8>, field: u32, value: u64) {
 }
 
 fn head(out: &mut Vec<u8>, field: u32, length: usize) {
+    let byte = |value: usize| u8::try_from(value).ok().filter(|byte| *byte < 0x80);
+    let key = usize::try_from(field << 3 | 2).ok().and_then(byte);
+    if let (Some(key), Some(length)) = (key, byte(length)) {
+        out.extend_from_slice(&[key, length]);
+        return;
+    }
     encode_key(field, WireType::LengthDelimited, out);
     encode_varint(length as u64, out);
 }
@@ -268,8 +277,18 @@ fn short_text(out: &mut Vec<u8>, field: u32, name: &str, value: &str) -> Option<
     Some(())
 }
 
-/// A `KeyValue` of a number.
+/// A `KeyValue` of a number, which is small nearly always.
 fn integer(out: &mut Vec<u8>, name: &str, value: u64) {
+    if let (Ok(name_length @ ..0x70), Ok(value @ ..0x4000)) =
+        (u8::try_from(name.len()), u16::try_from(value))
+    {
+        // A number with zeros before it, as in `entry_of`.
+        let [low, high] = (value << 1 & 0x7F00 | value & 0x7F | 0x80).to_le_bytes();
+        out.extend_from_slice(&[0x4A, name_length + 7, 0x0A, name_length]);
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(&[0x12, 3, 0x18, low, high]);
+        return;
+    }
     let any = key_len(3) + encoded_len_varint(value);
     head(
         out,

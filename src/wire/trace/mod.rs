@@ -48,8 +48,7 @@ impl Told {
         if self.b3_multi {
             take("x-b3-traceid", &trace_id_text(context.trace_id));
             take("x-b3-spanid", &span_id_text(context.span_id));
-            let sampled = if context.is_sampled() { b"1" } else { b"0" };
-            take("x-b3-sampled", sampled);
+            take("x-b3-sampled", context.state());
         }
     }
 }
@@ -146,19 +145,24 @@ impl Context {
     /// As `traceparent`.
     pub fn traceparent(&self) -> [u8; TRACEPARENT] {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        write(text.get_mut(3..35), self.trace_id);
-        write(text.get_mut(36..52), self.span_id.into());
-        write(text.get_mut(53..), u128::from(self.is_sampled()));
+        put(text.get_mut(3..35), &trace_id_text(self.trace_id));
+        put(text.get_mut(36..52), &span_id_text(self.span_id));
+        put(text.get_mut(54..), self.state());
         text
     }
 
     /// As the header `b3`.
     pub fn b3(&self) -> [u8; 51] {
         let mut text = *b"00000000000000000000000000000000-0000000000000000-0";
-        write(text.get_mut(..32), self.trace_id);
-        write(text.get_mut(33..49), self.span_id.into());
-        write(text.get_mut(50..), u128::from(self.is_sampled()));
+        put(text.get_mut(..32), &trace_id_text(self.trace_id));
+        put(text.get_mut(33..49), &span_id_text(self.span_id));
+        put(text.get_mut(50..), self.state());
         text
+    }
+
+    /// Whether it is recorded, as a digit.
+    fn state(&self) -> &'static [u8] {
+        if self.is_sampled() { b"1" } else { b"0" }
     }
 
     /// Whether it is known to be recorded.
@@ -169,25 +173,47 @@ impl Context {
 
 /// The id of a trace as it is written.
 pub fn trace_id_text(trace_id: u128) -> [u8; 32] {
-    let mut text = [b'0'; 32];
-    write(Some(&mut text), trace_id);
+    let mut text = [0; 32];
+    for (place, eight) in text
+        .chunks_exact_mut(8)
+        .zip(trace_id.to_be_bytes().chunks(4))
+    {
+        place.copy_from_slice(&digits(eight));
+    }
     text
 }
 
 /// The id of a span as it is written.
 pub fn span_id_text(span_id: u64) -> [u8; 16] {
-    let mut text = [b'0'; 16];
-    write(Some(&mut text), span_id.into());
+    let mut text = [0; 16];
+    for (place, eight) in text
+        .chunks_exact_mut(8)
+        .zip(span_id.to_be_bytes().chunks(4))
+    {
+        place.copy_from_slice(&digits(eight));
+    }
     text
 }
 
-/// Writes digits over all of `place`, the last one last.
-fn write(place: Option<&mut [u8]>, mut value: u128) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for digit in place.into_iter().flatten().rev() {
-        // Four bits are an index below sixteen.
-        *digit = DIGITS.get((value & 15) as usize).copied().unwrap_or(b'0');
-        value >>= 4;
+/// The eight digits of four bytes. They are made all at once: each has a byte of one number to
+/// itself, and what makes a letter of one is added where it is above nine.
+fn digits(bytes: &[u8]) -> [u8; 8] {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let value = bytes
+        .iter()
+        .fold(0, |value, byte| value << 8 | u64::from(*byte));
+    let spread = (value | value << 16) & 0x0000_ffff_0000_ffff;
+    let spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
+    let spread = (spread | spread << 4) & (0x0f * EACH);
+    let letters = (spread + 6 * EACH) >> 4 & EACH;
+    let text = spread + u64::from(b'0') * EACH + letters * u64::from(b'a' - b'0' - 10);
+    text.to_be_bytes()
+}
+
+/// Puts text in its place.
+fn put(place: Option<&mut [u8]>, text: &[u8]) {
+    if let Some(place) = place.filter(|place| place.len() == text.len()) {
+        place.copy_from_slice(text);
     }
 }
 

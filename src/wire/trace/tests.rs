@@ -104,3 +104,18 @@ fn what_is_written_reads_back() {
     assert_eq!(trace_id_text(context(None).trace_id), TRACE.as_bytes());
     assert_eq!(span_id_text(context(None).span_id), SPAN.as_bytes());
 }
+
+#[test]
+fn every_digit_is_written() {
+    for at in 0..128 {
+        for value in [
+            1_u128 << at,
+            u128::MAX << at,
+            0x0123_4567_89ab_cdef << (at / 2),
+        ] {
+            assert_eq!(trace_id_text(value), *format!("{value:032x}").as_bytes());
+            let half = u64::try_from(value >> 64).unwrap();
+            assert_eq!(span_id_text(half), *format!("{half:016x}").as_bytes());
+        }
+    }
+}
