@@ -30,6 +30,7 @@ pub mod discover;
 pub mod export;
 pub mod layer;
 pub mod protocol;
+pub mod render;
 pub mod serve;
 pub mod source;
 pub mod upstream;

@@ -91,6 +91,8 @@ pub struct Views {
     pub token: Option<Secret>,
     /// Taking up changes.
     pub reload: Reload,
+    /// The application's own configuration, if it is served.
+    pub app_config: Arc<Live<Option<serde_json::Value>>>,
 }
 
 /// How changes are taken up, and what became of it.

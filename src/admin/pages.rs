@@ -43,6 +43,7 @@ const INDEX: &str = "\
 /tap         calls as they end, as server-sent events; ?route= &rpc= &status= &errors=true
 /loglevel    what is told on stderr; PUT ?level=debug&for=5m changes it
 /drain       POST: not ready from now on, and clients are asked to go elsewhere
+/app-config  the application's own configuration, where `app_config.serve` says so
 /reload      the last reloads; POST looks at all files again and tells what became of it
 ";
 
@@ -64,6 +65,7 @@ pub(super) fn admin(views: Arc<Views>) -> Router {
         .route("/upstreams", get(upstreams))
         .route("/explain", get(explaining))
         .route("/tap", get(tap))
+        .route("/app-config", get(app_config))
         .route("/reload", get(reloads).post(reload).put(reload))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
@@ -141,6 +143,13 @@ async fn schema(State(views): State<Arc<Views>>, Query(asked): Query<Asked>) -> 
             (kind, descriptor_set(&schema)).into_response()
         }
         Some(_) => no_such_format("json and binpb"),
+    }
+}
+
+async fn app_config(State(views): State<Arc<Views>>) -> Response {
+    match &*views.app_config.load() {
+        Some(values) => Json(values).into_response(),
+        None => not_found().await.into_response(),
     }
 }
 

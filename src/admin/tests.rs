@@ -121,6 +121,7 @@ fn port() -> Port {
             ask: Box::new(|| Box::pin(async { Some(json!({"outcome": "refused"})) })),
             history: Box::new(|| json!([{"outcome": "applied"}])),
         },
+        app_config: Arc::new(Live::new(None)),
     };
     Port {
         admin: bound.admin_address().unwrap(),

@@ -18,6 +18,7 @@ mod follow;
 mod health;
 mod keeper;
 mod outputs;
+mod own_config;
 mod parts;
 mod patience;
 mod reload;
@@ -50,6 +51,7 @@ use crate::telemetry::{self, Telemetry};
 use control::{Control, Others};
 use discovery::Sources;
 use keeper::Keeper;
+use own_config::OwnConfig;
 use reload::{Door, History, Places};
 use schemas::Schemas;
 use secure::Secure;
@@ -58,6 +60,7 @@ pub use control::{Hold, Running};
 pub use discovery::check as check_endpoints;
 pub use facts::explain;
 pub use outputs::Outputs;
+pub use own_config::{Application, check as check_app_config};
 pub use reload::{Answer, Part, Paths, Prepare, Prepared};
 pub use schemas::check;
 pub use secure::check as check_certificates;
@@ -79,6 +82,7 @@ pub struct Bound {
     log_level: Option<Level>,
     watchdog: Option<Watchdog>,
     parts: Vec<Part>,
+    own_config: OwnConfig,
     /// What the files looked like before they were read.
     fingerprint: u64,
     /// Those who know where applications are.
@@ -121,6 +125,8 @@ pub enum StartError {
     Thread(io::Error),
     /// Certificates or keys cannot be used.
     Certificates(Vec<Problem>),
+    /// The application's own configuration cannot be made.
+    AppConfig(Vec<Problem>),
 }
 
 impl Gateway {
@@ -167,6 +173,7 @@ impl Gateway {
         let sources = Sources::default();
         discovery::read(&config, &sources);
         let schemas = Schemas::load(&config, telemetry.clone());
+        let own_config = OwnConfig::start(&config)?;
         Ok(Bound {
             config,
             listener,
@@ -177,7 +184,8 @@ impl Gateway {
             tls,
             log_level: outputs.log_level.clone(),
             watchdog: None,
-            parts: Vec::new(),
+            parts: vec![own_config.part()],
+            own_config,
             fingerprint,
             sources,
         })
@@ -240,6 +248,11 @@ impl Bound {
     /// What is wrong with the schema files.
     pub fn problems(&self) -> Arc<Vec<Problem>> {
         self.schemas.problems().load()
+    }
+
+    /// Where the application belongs once it is started, so that it can be signalled.
+    pub fn application(&self) -> Application {
+        Arc::clone(self.own_config.application())
     }
 
     /// Something more that has to be made anew when files change.
@@ -348,6 +361,7 @@ impl Bound {
             data: self.tls.is_none().then_some(self.listener.address()),
             token: self.config.admin_token.clone(),
             reload: reload_of(door, common.history.clone()),
+            app_config: self.own_config.shown(),
         }
     }
 }
@@ -387,7 +401,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
-            Self::Certificates(problems) => {
+            Self::Certificates(problems) | Self::AppConfig(problems) => {
                 let mut problems = problems.iter();
                 problems.try_for_each(|problem| writeln!(f, "{problem}"))
             }

@@ -95,6 +95,7 @@ fn check(
     let (schema, mut problems) = app::check(config);
     problems.extend(app::check_certificates(config));
     problems.extend(app::check_endpoints(config));
+    problems.extend(app::check_app_config(config));
     tell(&problems, err)?;
     writeln!(
         out,

@@ -177,7 +177,7 @@ fn refuse(error: StartError, err: &mut dyn Write) -> io::Result<u8> {
             writeln!(err, "error: {error}")?;
             Ok(exit::UNAVAILABLE)
         }
-        StartError::Certificates(problems) => {
+        StartError::Certificates(problems) | StartError::AppConfig(problems) => {
             tell(&problems, err)?;
             Ok(exit::CONFIG)
         }
@@ -194,8 +194,13 @@ fn start_both(
     command: &[OsString],
     log: Option<&AppLog>,
 ) -> Result<(Running, Started), StartError> {
+    let application = bound.application();
     let running = bound.hold().start()?;
-    Ok((running, beside::start(command, log)))
+    let started = beside::start(command, log);
+    if let Ok(child) = &started {
+        application.get_or_init(|| child.handle());
+    }
+    Ok((running, started))
 }
 
 fn bind(config: Config, outputs: &Outputs, by: Supervisor) -> Result<Bound, StartError> {

@@ -22,6 +22,7 @@
 //! ```
 
 mod admin_token;
+mod app_config;
 pub mod changes;
 mod check;
 mod compat;
@@ -66,6 +67,7 @@ use crate::upstream;
 use settings::{LogLevel, Settings};
 use values::Network;
 
+pub use app_config::AppConfig;
 pub use discovery::Discovery;
 pub use load::{listeners, load};
 pub use manual::manual;
@@ -122,6 +124,8 @@ pub struct Config {
     pub app_health: bool,
     /// Where the sockets are offered to a successor.
     pub takeover: Option<PathBuf>,
+    /// The application's own configuration.
+    pub app_config: AppConfig,
     /// What it was made of, so that it can be made anew.
     pub input: Input,
     /// Its file, whether there is one or not.

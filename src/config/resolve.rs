@@ -12,8 +12,8 @@ use super::settings::{
 use super::tree::{Source, Tree};
 use super::values::{HeaderName, PeriodOrOff, Selector};
 use super::{
-    Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, discovery, load, machine,
-    route_headers, secured, traffic, upstreams,
+    Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, app_config, discovery, load,
+    machine, route_headers, secured, traffic, upstreams,
 };
 use crate::export::{file, fluent};
 use crate::protocol::cors::{self, Origins};
@@ -82,6 +82,7 @@ pub(super) fn resolve(
         takeover: tree
             .branch(&["lifecycle", "takeover"])
             .and_then(|branch| path(&branch.tree, input)),
+        app_config: app_config::resolve(&settings, &tree, input),
         input: input.clone(),
         file: load::file(input).0,
         settings,

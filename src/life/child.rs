@@ -44,7 +44,11 @@ pub type Output = Box<dyn FnMut(&[u8]) + Send>;
 
 /// A program that runs. It is killed when this is dropped.
 #[derive(Debug)]
-pub struct Child {
+pub struct Child(Handle);
+
+/// What a signal reaches a program by, for those who do not own it.
+#[derive(Clone, Debug)]
+pub struct Handle {
     process: u32,
     ended: watch::Receiver<Option<ExitStatus>>,
 }
@@ -90,7 +94,7 @@ pub fn start(
             let status = status.unwrap_or_else(|_unknown| ExitStatus::from_raw(255 << 8));
             sender.send_replace(Some(status));
         })?;
-    Ok(Child { process, ended })
+    Ok(Child(Handle { process, ended }))
 }
 
 /// Reads to the end on a thread of its own.
@@ -119,17 +123,29 @@ fn read(
     Ok(())
 }
 
-impl Child {
+impl Handle {
     /// Sends it a signal, unless it has ended.
     pub fn signal(&self, signal: Signal) {
         if self.ended.borrow().is_none() {
             signals::send(self.process, signal);
         }
     }
+}
+
+impl Child {
+    /// Sends it a signal, unless it has ended.
+    pub fn signal(&self, signal: Signal) {
+        self.0.signal(signal);
+    }
+
+    /// What others signal it by.
+    pub fn handle(&self) -> Handle {
+        self.0.clone()
+    }
 
     /// Waits for its end; the exit code that stands for it.
     pub async fn ended(&mut self) -> u8 {
-        let ended = self.ended.wait_for(Option::is_some).await;
+        let ended = self.0.ended.wait_for(Option::is_some).await;
         let status = ended.ok().and_then(|status| *status);
         status.map_or(255, |status| code(status.code(), status.signal()))
     }

@@ -12,6 +12,7 @@
 
 mod draining;
 mod load;
+mod own_config;
 mod process;
 mod replaced;
 mod running;

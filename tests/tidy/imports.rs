@@ -13,7 +13,8 @@ const LEVELS: &[(&str, &[&str])] = &[
     (
         "L4",
         &[
-            "protocol", "layer", "upstream", "source", "serve", "acme", "export", "discover",
+            "protocol", "layer", "upstream", "source", "serve", "acme", "export", "render",
+            "discover",
         ],
     ),
     ("L5", &["config", "admin"]),

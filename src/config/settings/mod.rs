@@ -7,6 +7,7 @@
 
 #[macro_use]
 mod choice;
+mod app_config;
 mod cors;
 mod discovery;
 mod json;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use super::values::{Listen, ListenOrOff, Selector};
 
+pub use app_config::{AppConfigSettings, AppSignal};
 pub use cors::CorsSettings;
 pub use discovery::{DiscoverySettings, DnsSettings};
 pub use json::{Defaults, EnumCase, Enums, FieldNames, Int64, JsonSettings, UnknownFields};
@@ -121,4 +123,7 @@ pub struct Settings {
 
     /// How it starts and how it ends.
     pub lifecycle: LifecycleSettings,
+
+    /// The application's own configuration, changed without a restart.
+    pub app_config: AppConfigSettings,
 }
