@@ -16,6 +16,7 @@ const CONFIG: &str = "app_config: {values: [base.yaml, site.yaml], template: app
 const APP: &str = r#"tell() { while read -r line; do echo "has $line"; done < app.conf; }
 trap tell USR1
 tell
+: > trapped
 while true; do sleep 0.05; done"#;
 
 fn put(folder: &Path, name: &str, text: &str) {
@@ -72,6 +73,8 @@ fn the_application_is_told_anew_without_a_restart() {
     let app = Upstream::start();
     let mut gateway = run_beside(app.address);
     let path = gateway.folder.path().to_owned();
+    // A signal that nobody has asked for would end the shell.
+    until(&gateway, || path.join("trapped").exists());
     // It may have been printed before the line that says that all is well.
     assert_eq!(
         std::fs::read_to_string(path.join("app.conf")).unwrap(),
