@@ -15,7 +15,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use super::apps::{self, App, Others};
-use super::reload::{Attempt, History, Outcome, Part, Prepared, Request, Watcher, between};
+use super::reload::{
+    Attempt, History, Look, Outcome, Part, Prepared, Request, Watcher, between, blank,
+};
 use super::schemas::{Next, Schemas};
 use super::{discovery, signal};
 use crate::config::changes::{Change, changes};
@@ -181,7 +183,7 @@ impl Work {
     /// Tries, tells and remembers.
     fn reload(&mut self, trigger: &'static str, again: bool) -> Attempt {
         let (at, began) = ((Clock::system().wall)(), Instant::now());
-        let tried = self.attempt();
+        let tried = self.steady_attempt();
         let outcome = tried.outcome.unwrap_or(Outcome::Refused);
         let mut attempt = Attempt {
             number: 0,
@@ -201,13 +203,29 @@ impl Work {
         attempt
     }
 
-    fn attempt(&mut self) -> Tried {
+    /// Tries until nothing was written meanwhile.
+    fn steady_attempt(&mut self) -> Tried {
+        const MOST: usize = 5;
+        for _ in 0..MOST {
+            if let Some(tried) = self.attempt() {
+                return tried;
+            }
+        }
+        Tried {
+            problems: vec![Look::restless()],
+            ..Tried::default()
+        }
+    }
+
+    /// `None` when files were written while they were read, and nothing has come of it.
+    fn attempt(&mut self) -> Option<Tried> {
+        let look = Look::at(self.paths());
         let mut tried = Tried::default();
         let current = Arc::clone(&self.config.borrow());
         let (config, problems) = config::load(&current.input);
         tried.problems = problems;
         let Some(mut config) = config else {
-            return tried;
+            return look.holds().then_some(tried);
         };
         let shown = |change: &Change| change.to_string();
         let waits = |change: &Change| change.waits_for_restart();
@@ -217,9 +235,13 @@ impl Work {
         let settings = changes(&current.tree, &config.tree);
         let settings = settings.iter().filter(|one| !waits(one)).map(shown);
         let settings: Vec<String> = settings.collect();
+        if let Some(problem) = blank(&config.file).filter(|_| !settings.is_empty()) {
+            tried.problems.push(problem);
+            return look.holds().then_some(tried);
+        }
         if let Err(found) = apps::keep(&mut config, &current, &settings) {
             tried.problems.extend(found);
-            return tried;
+            return look.holds().then_some(tried);
         }
         discovery::carry_over(&current, &config);
         let config = Arc::new(config);
@@ -234,8 +256,11 @@ impl Work {
             }
         }
         let Some(next) = next.filter(|_| prepared.len() == self.parts.len()) else {
-            return tried;
+            return look.holds().then_some(tried);
         };
+        if !look.holds() {
+            return None;
+        }
         tried.changes.clone_from(&settings);
         self.commit(&mut tried, &current, &config, (next, prepared));
         if !settings.is_empty() {
@@ -250,7 +275,7 @@ impl Work {
         } else {
             Outcome::Unchanged
         });
-        tried
+        Some(tried)
     }
 
     fn commit(

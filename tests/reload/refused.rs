@@ -112,3 +112,28 @@ fn all_of_it_is_taken_up_or_none() {
         assert_eq!(scene.status("/get/").await, 200);
     });
 }
+
+/// Read between being emptied and being filled, a file means nothing; an empty one would mean the
+/// defaults, and with them another application.
+#[test]
+fn a_configuration_that_is_being_written_changes_nothing() {
+    run(async {
+        let config = "rest:\n  trailing_slash: ignore\n";
+        let scene = Scene::new(config).await;
+        for text in ["", " \n\n"] {
+            refused(
+                &scene,
+                "sidegate.yaml",
+                text,
+                "sidegate.yaml:null:null: the configuration is empty",
+            )
+            .await;
+        }
+        // Whoever means it can say so.
+        let known = scene.last().await;
+        scene.write("sidegate.yaml", "{}\n");
+        let attempt = scene.attempt_after(known).await;
+        assert_eq!(attempt["outcome"], "applied", "{attempt}");
+        assert_eq!(scene.status("/get/").await, 404);
+    });
+}

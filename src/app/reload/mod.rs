@@ -8,12 +8,14 @@
 //! ```
 //!
 //! - [`Part`] is what something else has to do about it: certificates, endpoint files.
-//! - `watch` tells that files have changed, `places` which files those are.
+//! - `watch` tells that files have changed, `places` which files those are; `torn` keeps what was
+//!   read while it was written from taking effect.
 //! - `history` is what became of it; `difference` what is another schema now.
 
 mod difference;
 mod history;
 mod places;
+mod torn;
 mod watch;
 
 use std::fmt;
@@ -30,6 +32,7 @@ use crate::schema::problem::Problem;
 pub(super) use difference::between;
 pub(super) use history::{Attempt, History, Outcome};
 pub(super) use places::Places;
+pub(super) use torn::{Look, blank};
 pub(super) use watch::Watcher;
 
 /// Something that is made anew with the configuration, or when its own files change.
