@@ -305,7 +305,15 @@ impl Bound {
             ready: common.ready.clone(),
             fingerprint: self.fingerprint,
         };
-        let discovering = discovery::start(common.config.clone(), self.sources);
+        let discovering = discovery::start(
+            common.config.clone(),
+            self.sources,
+            discovery::Around {
+                ready: common.ready.clone(),
+                drain: common.drain.clone(),
+                listen: addresses.listen,
+            },
+        );
         let others = Others {
             config: common.config,
             door,

@@ -68,7 +68,7 @@ use settings::{LogLevel, Settings};
 use values::Network;
 
 pub use app_config::AppConfig;
-pub use discovery::Discovery;
+pub use discovery::{Discovery, Registration, Registry};
 pub use load::{listeners, load};
 pub use manual::manual;
 pub use overlay::{Input, SWITCHES, Switch};

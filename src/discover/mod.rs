@@ -12,13 +12,19 @@
 //! assert!(Source::parse("http://app:50051").is_none());
 //! ```
 
+pub mod consul;
 pub mod dns;
+pub mod etcd;
+mod exchange;
 pub mod file;
+mod own;
+mod patience;
 mod place;
 mod source;
 
 use serde_json::Value;
 
+pub use own::{Own, Told};
 pub use place::Place;
 pub use source::Source;
 
@@ -58,4 +64,8 @@ pub enum Update {
 pub struct Params {
     /// How names are resolved.
     pub dns: dns::Params,
+    /// How etcd is asked.
+    pub etcd: etcd::Params,
+    /// How Consul is asked.
+    pub consul: consul::Params,
 }

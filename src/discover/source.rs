@@ -4,12 +4,15 @@
 //! source = "dns:///" host ":" port          its addresses, A and AAAA
 //!        | "dns+srv:///" name               its SRV records, such as _grpc._tcp.app.example
 //!        | "file:" path | "file://" absolute-path
+//!        | "etcd:///" prefix                what etcd's package for gRPC has put there
+//!        | "consul:///" service [ "?" [ "tag=" tag ] [ "&" ] [ "dc=" datacenter ] ]
 //! ```
 
 use std::fmt;
 use std::path::PathBuf;
 
 use super::Place;
+use super::consul::Service;
 
 /// Who is asked where an application is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,10 @@ pub enum Source {
     Srv(String),
     /// A file with a list.
     File(PathBuf),
+    /// What stands in etcd under a prefix.
+    Etcd(String),
+    /// The healthy places of a service of Consul.
+    Consul(Service),
 }
 
 impl Source {
@@ -32,9 +39,17 @@ impl Source {
     pub fn parse(text: &str) -> Option<Result<Self, String>> {
         let (scheme, rest) = text.split_once(':')?;
         let parsed = match scheme {
-            "dns" => in_authority(rest, "dns:///host:port").and_then(host_and_port),
-            "dns+srv" => in_authority(rest, "dns+srv:///_service._tcp.name").and_then(srv),
+            "dns" => in_authority(rest, "dns:///host:port", DNS_SERVERS).and_then(host_and_port),
+            "dns+srv" => {
+                in_authority(rest, "dns+srv:///_service._tcp.name", DNS_SERVERS).and_then(srv)
+            }
             "file" => file(rest),
+            "etcd" => {
+                in_authority(rest, "etcd:///prefix", "discovery.etcd.endpoints").and_then(etcd)
+            }
+            "consul" => {
+                in_authority(rest, "consul:///service", "discovery.consul.url").and_then(consul)
+            }
             _ => return None,
         };
         Some(parsed.map_err(|wrong| format!("`{text}`: {wrong}")))
@@ -44,18 +59,21 @@ impl Source {
     pub fn authority(&self) -> Option<String> {
         match self {
             Self::Dns { host, port } => Some(Place::tcp(host, *port).to_string()),
-            Self::Srv(_) | Self::File(_) => None,
+            Self::Srv(_) | Self::File(_) | Self::Etcd(_) | Self::Consul(_) => None,
         }
     }
 }
 
+/// Where it is said who is asked for names.
+const DNS_SERVERS: &str = "discovery.dns.servers";
+
 /// What follows `//authority/`, where the authority has to be empty.
-fn in_authority<'t>(rest: &'t str, form: &str) -> Result<&'t str, String> {
+fn in_authority<'t>(rest: &'t str, form: &str, servers: &str) -> Result<&'t str, String> {
     match rest.strip_prefix("//").map(|rest| rest.strip_prefix('/')) {
         Some(Some(rest)) => Ok(rest),
         None if !rest.is_empty() => Ok(rest),
         Some(None) => Err(format!(
-            "it is written `{form}`; which servers are asked is `discovery.dns.servers`"
+            "it is written `{form}`; who is asked is `{servers}`"
         )),
         None => Err(format!("it is written `{form}`")),
     }
@@ -94,12 +112,61 @@ fn file(rest: &str) -> Result<Source, String> {
     Ok(Source::File(PathBuf::from(path)))
 }
 
+fn etcd(rest: &str) -> Result<Source, String> {
+    let prefix = rest.trim_end_matches('/');
+    if prefix.is_empty() {
+        return Err(String::from("the prefix of the keys is missing"));
+    }
+    Ok(Source::Etcd(prefix.to_owned()))
+}
+
+fn consul(rest: &str) -> Result<Source, String> {
+    let (name, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if name.is_empty() || name.contains('/') {
+        return Err(format!("`{name}` is not the name of a service"));
+    }
+    let mut service = Service {
+        name: name.to_owned(),
+        tag: None,
+        datacenter: None,
+    };
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let (key, value) = part.split_once('=').unwrap_or((part, ""));
+        let slot = match key {
+            "tag" => &mut service.tag,
+            "dc" => &mut service.datacenter,
+            _ => return Err(format!("`{key}` is unknown; there are `tag` and `dc`")),
+        };
+        if value.is_empty() {
+            return Err(format!("`{key}` needs a value"));
+        }
+        *slot = Some(value.to_owned());
+    }
+    Ok(Source::Consul(service))
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        let mut mark = '?';
+        for (key, value) in [("tag", &self.tag), ("dc", &self.datacenter)] {
+            if let Some(value) = value {
+                write!(f, "{mark}{key}={value}")?;
+                mark = '&';
+            }
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dns { host, port } => write!(f, "dns:///{}", Place::tcp(host, *port)),
             Self::Srv(name) => write!(f, "dns+srv:///{name}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Etcd(prefix) => write!(f, "etcd:///{prefix}"),
+            Self::Consul(service) => write!(f, "consul:///{service}"),
         }
     }
 }
@@ -126,8 +193,8 @@ mod tests {
             (
                 "dns://8.8.8.8/app:1",
                 Some(Err(
-                    "`dns://8.8.8.8/app:1`: it is written `dns:///host:port`; which servers are \
-                     asked is `discovery.dns.servers`",
+                    "`dns://8.8.8.8/app:1`: it is written `dns:///host:port`; who is asked is \
+                     `discovery.dns.servers`",
                 )),
             ),
             (
@@ -139,6 +206,32 @@ mod tests {
                 Some(Err(
                     "`dns+srv:///app:1`: `app:1` is not a name such as _grpc._tcp.app.example",
                 )),
+            ),
+            ("etcd:///services/app/", Some(Ok("etcd:///services/app"))),
+            (
+                "etcd://host:2379/app",
+                Some(Err(
+                    "`etcd://host:2379/app`: it is written `etcd:///prefix`; who is asked is \
+                     `discovery.etcd.endpoints`",
+                )),
+            ),
+            (
+                "etcd:///",
+                Some(Err("`etcd:///`: the prefix of the keys is missing")),
+            ),
+            (
+                "consul:///app?dc=b&tag=a",
+                Some(Ok("consul:///app?tag=a&dc=b")),
+            ),
+            (
+                "consul:///app?near=me",
+                Some(Err(
+                    "`consul:///app?near=me`: `near` is unknown; there are `tag` and `dc`",
+                )),
+            ),
+            (
+                "consul:///a/b",
+                Some(Err("`consul:///a/b`: `a/b` is not the name of a service")),
             ),
             ("file:a/b.yaml", Some(Ok("file:a/b.yaml"))),
             ("file:///a/b.yaml", Some(Ok("file:/a/b.yaml"))),

@@ -21,7 +21,7 @@ fn files(config: &Config) -> impl Iterator<Item = (&str, PathBuf)> {
     let sources = config.discovery.sources.iter();
     sources.filter_map(|(upstream, source)| match source {
         Source::File(path) => Some((&**upstream, path.clone())),
-        Source::Dns { .. } | Source::Srv(_) => None,
+        _ => None,
     })
 }
 

@@ -1,10 +1,13 @@
-//! Discovery: a thread that follows those who know where applications are.
+//! Discovery: a thread that follows those who know where applications are, and tells registries
+//! where we are.
 //!
 //! It tells the endpoints of an upstream and nothing else; what was found last holds for as long
 //! as nobody says otherwise. Files have no task here: the keeper watches them with all others, and
 //! [`part`] takes them up.
 
 mod files;
+mod kept;
+mod register;
 mod seen;
 
 use std::io;
@@ -15,12 +18,14 @@ use tokio::sync::{oneshot, watch};
 
 use crate::config::Config;
 use crate::discover::dns::{self, Wanted};
-use crate::discover::{Found, Params, Place, Source, Update};
+use crate::discover::{Found, Params, Place, Source, Update, consul, etcd};
 use crate::life::task::{self, Task};
 use crate::upstream::{Endpoints, Target};
 
 pub use files::check;
 pub(super) use files::{part, read};
+pub(super) use register::Around;
+use register::Registered;
 pub(super) use seen::{Seen, Sources};
 
 /// The thread; it ends when this is dropped.
@@ -61,6 +66,7 @@ pub(super) fn carry_over(before: &Config, after: &Config) {
 pub(super) fn start(
     config: watch::Receiver<Arc<Config>>,
     sources: Sources,
+    around: Around,
 ) -> io::Result<Discovering> {
     let (stop, stopped) = oneshot::channel();
     let (started, starting) = blocking::sync_channel(1);
@@ -69,13 +75,13 @@ pub(super) fn start(
         .spawn(move || match task::local_runtime() {
             Ok(runtime) => {
                 drop(started.send(Ok(())));
-                runtime.block_on(async {
-                    tokio::select! {
-                        // An error means that the starter is gone.
-                        _stopped = stopped => {}
-                        () = run(config, sources) => {}
-                    }
-                });
+                let running = Running {
+                    sources,
+                    around,
+                    followed: Vec::new(),
+                    registered: Vec::new(),
+                };
+                runtime.block_on(running.run(config, stopped));
             }
             // The starter waits for exactly one word.
             Err(error) => drop(started.send(Err(error))),
@@ -90,22 +96,71 @@ pub(super) fn start(
     }
 }
 
-async fn run(mut config: watch::Receiver<Arc<Config>>, sources: Sources) {
-    let mut running: Vec<(Followed, Task<()>)> = Vec::new();
-    loop {
-        let current = Arc::clone(&config.borrow_and_update());
-        let wanted = wanted(&current);
-        sources.keep(&current.discovery.sources);
-        running.retain(|(followed, _)| wanted.iter().any(|one| one.is_same(followed)));
-        for one in wanted {
-            if !running.iter().any(|(followed, _)| one.is_same(followed)) {
-                let seen = sources.of(&one.upstream, &one.source);
-                let task = task::spawn_local("discovery", follow(one.clone(), seen));
-                running.push((one, task));
+/// What the thread works with.
+struct Running {
+    sources: Sources,
+    around: Around,
+    followed: Vec<(Followed, Task<()>)>,
+    registered: Vec<Registered>,
+}
+
+impl Running {
+    async fn run(
+        mut self,
+        mut config: watch::Receiver<Arc<Config>>,
+        mut stopped: oneshot::Receiver<()>,
+    ) {
+        loop {
+            let current = Arc::clone(&config.borrow_and_update());
+            self.follow(&current);
+            self.register(&current).await;
+            tokio::select! {
+                // An error means that the starter is gone.
+                _stopped = &mut stopped => break,
+                changed = config.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                }
             }
         }
-        if config.changed().await.is_err() {
-            return;
+        for one in self.registered {
+            one.end().await;
+        }
+    }
+
+    fn follow(&mut self, config: &Config) {
+        let wanted = wanted(config);
+        self.sources.keep(&config.discovery.sources);
+        self.followed
+            .retain(|(followed, _)| wanted.iter().any(|one| one.is_same(followed)));
+        for one in wanted {
+            let mut followed = self.followed.iter();
+            if !followed.any(|(followed, _)| one.is_same(followed)) {
+                let seen = self.sources.of(&one.upstream, &one.source);
+                let task = task::spawn_local("discovery", follow(one.clone(), seen));
+                self.followed.push((one, task));
+            }
+        }
+    }
+
+    async fn register(&mut self, config: &Config) {
+        let (all, params) = (&config.discovery.registrations, &config.discovery.params);
+        let is_kept = |one: &Registered| all.iter().any(|wanted| one.is(wanted, params));
+        let (kept, ended) = std::mem::take(&mut self.registered)
+            .into_iter()
+            .partition::<Vec<_>, _>(is_kept);
+        self.registered = kept;
+        for one in ended {
+            one.end().await;
+        }
+        self.sources.keep_registries(all);
+        for wanted in all {
+            if !self.registered.iter().any(|one| one.is(wanted, params)) {
+                let (around, sources) = (&self.around, &self.sources);
+                let one = Registered::start(wanted.clone(), params, around, sources);
+                self.registered.push(one);
+            }
         }
     }
 }
@@ -141,12 +196,16 @@ async fn follow(followed: Followed, seen: Arc<Seen>) {
         ..
     } = followed;
     let mut tell = |update| take(update, &endpoints, &seen);
-    let wanted = match source {
-        Source::Dns { host, port } => Wanted::Addresses { host, port },
-        Source::Srv(name) => Wanted::Services(name),
-        Source::File(_) => return,
-    };
-    dns::follow(wanted, params.dns, &mut tell).await;
+    match source {
+        Source::Dns { host, port } => {
+            let wanted = Wanted::Addresses { host, port };
+            dns::follow(wanted, params.dns, &mut tell).await;
+        }
+        Source::Srv(name) => dns::follow(Wanted::Services(name), params.dns, &mut tell).await,
+        Source::Etcd(prefix) => etcd::follow(&prefix, &params.etcd, &mut tell).await,
+        Source::Consul(service) => consul::follow(&service, &params.consul, &mut tell).await,
+        Source::File(_) => {}
+    }
 }
 
 /// Takes up what a source says.

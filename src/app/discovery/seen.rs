@@ -1,16 +1,21 @@
-//! [`Sources`]: what became of asking those who know where applications are.
+//! [`Sources`]: what became of asking those who know where applications are, and of telling others.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+use super::kept::{self, Kept};
 use crate::admin::views::DiscoveryView;
+use crate::config::{Registration, Registry};
 use crate::discover::Source;
 use crate::telemetry::metrics::Metrics;
 
-/// All sources that are followed; clones share them.
+/// All sources that are followed, and all registries that are told; clones share them.
 #[derive(Clone, Debug, Default)]
-pub(in crate::app) struct Sources(Arc<Mutex<Vec<Arc<Seen>>>>);
+pub(in crate::app) struct Sources {
+    seen: Arc<Mutex<Vec<Arc<Seen>>>>,
+    kept: Arc<Mutex<Vec<Arc<Kept>>>>,
+}
 
 /// One source of one upstream.
 #[derive(Debug)]
@@ -83,6 +88,16 @@ impl Sources {
     pub(in crate::app) fn show(&self, metrics: &Metrics) {
         let sources = self.clone();
         metrics.show(move |page| {
+            let registries = lock(&sources.kept).clone();
+            let told = kept::FAMILIES.iter().enumerate();
+            for (at, (name, kind, help)) in told.filter(|_| !registries.is_empty()) {
+                page.family(name, kind, help);
+                for one in &registries {
+                    let registry = kept::name(&one.registry);
+                    let value = one.figures().get(at).copied().unwrap_or(0);
+                    page.sample(name, format_args!("{{registry=\"{registry}\"}}"), value);
+                }
+            }
             let all = sources.lock().clone();
             if all.is_empty() {
                 return;
@@ -98,9 +113,32 @@ impl Sources {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Seen>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What becomes of telling a registry.
+    pub(super) fn kept(&self, registry: &Registry) -> Arc<Kept> {
+        let mut all = lock(&self.kept);
+        if let Some(known) = all.iter().find(|one| one.registry == *registry) {
+            return Arc::clone(known);
+        }
+        let fresh = Arc::new(Kept::new(registry.clone()));
+        all.push(Arc::clone(&fresh));
+        fresh
     }
+
+    /// Forgets all other registries.
+    pub(super) fn keep_registries(&self, registrations: &[Registration]) {
+        lock(&self.kept).retain(|one| {
+            let mut all = registrations.iter();
+            all.any(|registration| registration.registry == one.registry)
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Seen>>> {
+        lock(&self.seen)
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 type Family = (&'static str, &'static str, &'static str, fn(&State) -> u64);
@@ -164,6 +202,6 @@ impl Seen {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }

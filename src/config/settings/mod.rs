@@ -31,7 +31,9 @@ use super::values::{Listen, ListenOrOff, Selector};
 
 pub use app_config::{AppConfigSettings, AppSignal};
 pub use cors::CorsSettings;
-pub use discovery::{DiscoverySettings, DnsSettings};
+pub use discovery::{
+    ConsulSettings, DiscoverySettings, DnsSettings, EtcdSettings, RegisterSettings,
+};
 pub use json::{Defaults, EnumCase, Enums, FieldNames, Int64, JsonSettings, UnknownFields};
 pub use lifecycle::{AppHealth, LifecycleSettings};
 pub use limits::{LimitSettings, RouteLimitSettings};

@@ -13,7 +13,8 @@ use crate::config::values::{Period, Size, UpstreamUrl};
 pub struct UpstreamSettings {
     /// `http://host:port`, `https://host:port` or `unix:/path/of.sock`; or who knows all places
     /// where it listens, however often they change: `dns:///host:port` (every address of the
-    /// name), `dns+srv:///_grpc._tcp.name`, or `file:endpoints.yaml`.
+    /// name), `dns+srv:///_grpc._tcp.name`, `file:endpoints.yaml`, `etcd:///services/app` or
+    /// `consul:///app?tag=v1`.
     ///
     /// Default: `http://127.0.0.1:50051`.
     pub url: Option<UpstreamUrl>,

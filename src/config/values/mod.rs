@@ -12,6 +12,7 @@ mod name;
 mod network;
 mod origin;
 mod place;
+mod registry;
 mod selector;
 mod share;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use name::UpstreamName;
 pub use network::Network;
 pub use origin::OriginPattern;
 pub use place::PlaceName;
+pub use registry::RegistryUrl;
 pub use selector::Selector;
 pub use share::Share;
 pub use token::{CookieName, CookieValue, FieldName, HeaderName, MetadataPrefix, QueryPattern};
@@ -86,6 +88,7 @@ const KINDS: &[Kind] = &[
     kind::<PeriodOrZero>(),
     kind::<PlaceName>(),
     kind::<QueryPattern>(),
+    kind::<RegistryUrl>(),
     kind::<ScrapeUrl>(),
     kind::<Selector>(),
     kind::<Share>(),
@@ -174,6 +177,7 @@ as_string!(
     PeriodOrZero,
     PlaceName,
     QueryPattern,
+    RegistryUrl,
     ScrapeUrl,
     Selector,
     Share,

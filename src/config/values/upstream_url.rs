@@ -49,7 +49,7 @@ fn stand_in(source: &Source) -> Target {
             host: host.clone(),
             port: *port,
         },
-        Source::Srv(_) | Source::File(_) => Target::Tcp {
+        Source::Srv(_) | Source::File(_) | Source::Etcd(_) | Source::Consul(_) => Target::Tcp {
             host: source.to_string(),
             port: 0,
         },
