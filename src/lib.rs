@@ -20,6 +20,7 @@ pub mod schema;
 pub mod transcode;
 
 // L3: the call model, then the small helpers of a process.
+pub mod auth;
 pub mod call;
 pub mod life;
 pub mod telemetry;

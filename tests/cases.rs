@@ -28,6 +28,7 @@ macro_rules! folders {
 }
 
 folders![
+    auth,
     routes,
     binding,
     json,

@@ -1,11 +1,14 @@
 //! Figures that other parts keep, on the page of metrics: connections, the schema, readiness.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::UNIX_EPOCH;
 
 use tokio::sync::watch;
 
+use crate::auth::KeySet;
 use crate::config::Config;
+use crate::layer::guard;
 use crate::life::ready::{Condition, Ready};
 use crate::live::Live;
 use crate::schema::Schema;
@@ -109,6 +112,59 @@ pub(super) fn schema(
                 count.count(),
             );
         }
+    });
+}
+
+/// Shows what became of callers who had to be known, and of the keys that tokens are verified with.
+pub(super) fn callers(
+    metrics: &Metrics,
+    callers: Arc<guard::Counts>,
+    config: watch::Receiver<Arc<Config>>,
+) {
+    metrics.show(move |page| {
+        let config = Arc::clone(&config.borrow());
+        if !config.policies.guard() {
+            return;
+        }
+        let name = "sidegate_callers_total";
+        page.family(
+            name,
+            "counter",
+            "Calls by whether their callers were let in.",
+        );
+        for (outcome, count) in [
+            ("admitted", &callers.admitted),
+            ("refused", &callers.refused),
+        ] {
+            let count = count.load(Ordering::Relaxed);
+            page.sample(name, format_args!("{{outcome=\"{outcome}\"}}"), count);
+        }
+        let issuers = &config.auth.issuers;
+        let mut family = |name, kind, help, figure: fn(&KeySet) -> u64| {
+            page.family(name, kind, help);
+            for issuer in issuers {
+                let labels = format!("{{issuer=\"{}\"}}", label(&issuer.name));
+                page.sample(name, format_args!("{labels}"), figure(&issuer.keys));
+            }
+        };
+        family(
+            "sidegate_token_keys",
+            "gauge",
+            "Keys that tokens are verified with.",
+            |keys| keys.keys().count() as u64,
+        );
+        family(
+            "sidegate_token_keys_fetches_total",
+            "counter",
+            "Attempts to fetch keys.",
+            |keys| keys.tries().0,
+        );
+        family(
+            "sidegate_token_keys_fetches_failed_total",
+            "counter",
+            "Attempts to fetch keys that failed.",
+            |keys| keys.tries().1,
+        );
     });
 }
 

@@ -19,7 +19,8 @@ use super::reload::{
     Attempt, History, Look, Outcome, Part, Prepared, Request, Watcher, between, blank,
 };
 use super::schemas::{Next, Schemas};
-use super::{discovery, signal};
+use super::{discovery, keys, signal};
+use crate::auth::Auth;
 use crate::config::changes::{Change, changes};
 use crate::config::{self, Config};
 use crate::life::ready::Ready;
@@ -133,6 +134,7 @@ impl Keeper {
             others: Others::default(),
         };
         work.others.follow(&work.begun);
+        let _keys = task::spawn_local("keys", keys::follow(work.config.subscribe()));
         let mut hangups = signal::hangups();
         let mut watcher = Watcher::new();
         // What changed while everything started is a change too.
@@ -232,6 +234,7 @@ impl Work {
         let waiting = changes(&self.begun.tree, &config.tree);
         tried.waiting = waiting.iter().filter(|one| waits(one)).map(shown).collect();
         config.keep_fixed(&self.begun);
+        config.auth = Arc::new(Auth::clone(&config.auth).inheriting(&current.auth));
         let settings = changes(&current.tree, &config.tree);
         let settings = settings.iter().filter(|one| !waits(one)).map(shown);
         let settings: Vec<String> = settings.collect();

@@ -17,6 +17,7 @@ mod figures;
 mod follow;
 mod health;
 mod keeper;
+mod keys;
 mod outputs;
 mod own_config;
 mod parts;
@@ -38,6 +39,7 @@ use tokio::sync::watch;
 use crate::admin;
 use crate::config::Config;
 use crate::export::scrape::Scrape;
+use crate::layer::guard;
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::life::systemd::Watchdog;
@@ -273,6 +275,7 @@ impl Bound {
             config: effective,
             history: History::new((Clock::system().wall)()),
             sources: self.sources.clone(),
+            callers: Arc::default(),
         };
         self.show_figures(&common);
         let views = self.views(&common, door.clone());
@@ -285,12 +288,12 @@ impl Bound {
             ready: common.ready.clone(),
             drain: common.drain.clone(),
             telemetry: self.telemetry,
+            callers: common.callers,
             config: common.config.clone(),
         });
         let mut parts = self.parts;
-        parts.extend([parts::certificates(tls.clone()), parts::app_certificates()]);
+        parts.extend(parts::of(tls.clone(), self.log_level));
         parts.push(discovery::part(self.sources.clone()));
-        parts.extend(self.log_level.map(parts::log_level));
         let serve = keeper::serve_params(&self.config, tls.as_ref());
         let serve = Arc::new(Live::new(serve));
         let keeper = Keeper {
@@ -344,6 +347,7 @@ impl Bound {
         figures::upstreams(metrics, common.config.clone());
         common.history.show(metrics);
         common.sources.show(metrics);
+        figures::callers(metrics, Arc::clone(&common.callers), common.config.clone());
         if let Some(tls) = &self.tls {
             tls.tell();
             figures::certificates(metrics, Arc::clone(tls.server()));
@@ -382,6 +386,7 @@ struct Common {
     config: watch::Receiver<Arc<Config>>,
     history: History,
     sources: Sources,
+    callers: Arc<guard::Counts>,
 }
 
 fn reload_of(door: Door, history: History) -> admin::Reload {

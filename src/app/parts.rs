@@ -3,15 +3,23 @@
 use std::sync::Arc;
 
 use super::reload::{Part, Prepared};
+use crate::auth::Issuer;
 use crate::config::Config;
 use crate::schema::problem::Problem;
 use crate::telemetry::clock::Clock;
 use crate::telemetry::diagnostics::Level;
 use crate::tls::{Changed, Client, Server};
 
+/// All of them.
+pub(super) fn of(server: Option<Arc<Server>>, level: Option<Level>) -> Vec<Part> {
+    let mut parts = vec![certificates(server), app_certificates(), token_keys()];
+    parts.extend(level.map(log_level));
+    parts
+}
+
 /// What the gateway tells about itself follows the configuration. A level that an operator has set
 /// meanwhile stays until the file says another one than before.
-pub(super) fn log_level(level: Level) -> Part {
+fn log_level(level: Level) -> Part {
     Part {
         name: "log level",
         paths: Box::new(|_config| Vec::new()),
@@ -29,8 +37,35 @@ pub(super) fn log_level(level: Level) -> Part {
     }
 }
 
+/// The files with the keys of tokens: the configuration itself holds what they say, and this tells of
+/// it.
+fn token_keys() -> Part {
+    Part {
+        name: "keys of tokens",
+        paths: Box::new(|_config| Vec::new()),
+        prepare: Box::new(|before, after| {
+            let same = |issuer: &&Issuer| {
+                let known = before
+                    .auth
+                    .issuers
+                    .iter()
+                    .find(|one| one.name == issuer.name);
+                known.is_some_and(|one| one.keys.keys().digest() == issuer.keys.keys().digest())
+            };
+            let issuers = after.auth.issuers.iter();
+            let changed = issuers.filter(|issuer| issuer.keys.remote().is_none() && !same(issuer));
+            Ok(Prepared {
+                changes: changed
+                    .map(|issuer| format!("keys: {}", issuer.name))
+                    .collect(),
+                ..Prepared::silent(|| {})
+            })
+        }),
+    }
+}
+
 /// Certificates, keys and who signs clients: for the handshakes from then on.
-pub(super) fn certificates(server: Option<Arc<Server>>) -> Part {
+fn certificates(server: Option<Arc<Server>>) -> Part {
     let files = server.clone();
     Part {
         name: "certificates",
@@ -68,7 +103,7 @@ pub(super) fn certificates(server: Option<Arc<Server>>) -> Part {
 
 /// What the application is called with and believed by: for the connections from then on. Where the
 /// configuration names other files, the connections are made anew, and this has nothing to do.
-pub(super) fn app_certificates() -> Part {
+fn app_certificates() -> Part {
     Part {
         name: "certificates for the application",
         paths: Box::new(|config| {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::{patience, stack};
 use crate::call::record::Sink;
 use crate::config::Config;
-use crate::layer::builtin;
+use crate::layer::{builtin, guard};
 use crate::life::drain::Drain;
 use crate::life::ready::Ready;
 use crate::life::task::{self, TaskSet};
@@ -19,6 +19,7 @@ use crate::protocol::{self, FrontDoor};
 use crate::schema::Schema;
 use crate::serve::{Handler, MakeHandler};
 use crate::telemetry::Telemetry;
+use crate::telemetry::clock::Clock;
 use crate::upstream::{All, Latest};
 
 /// What workers share.
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) ready: Ready,
     pub(super) drain: Drain,
     pub(super) telemetry: Telemetry,
+    /// What became of callers.
+    pub(super) callers: Arc<guard::Counts>,
     /// The configuration that is in effect.
     pub(super) config: watch::Receiver<Arc<Config>>,
 }
@@ -97,10 +100,19 @@ fn handler(shared: &Shared, config: &Config, upstreams: &Latest, sink: &Arc<dyn 
         ready: shared.ready.clone(),
         own: Arc::clone(&shared.own),
     };
+    let guard = config.policies.guard().then(|| guard::Params {
+        auth: Arc::clone(&config.auth),
+        wall: Clock::system().wall,
+        counts: Arc::clone(&shared.callers),
+    });
+    let gate = stack::gate(guard.clone());
     let door = FrontDoor::new(
-        protocol_params(shared, config),
+        protocol::Params {
+            gate,
+            ..protocol_params(shared, config)
+        },
         Arc::clone(&shared.live),
-        stack::stack(upstreams, builtin, shared.drain.clone()),
+        stack::stack(upstreams, builtin, shared.drain.clone(), guard),
         Arc::clone(sink),
     )
     .with_fallback(config.fallback.clone().map(stack::fallback));
@@ -118,5 +130,6 @@ fn protocol_params(shared: &Shared, config: &Config) -> protocol::Params {
         drain: shared.drain.clone(),
         reason_header: true,
         cors: protocol::cors::Cors::new(&config.cors).map(Arc::new),
+        gate: protocol::gate::Gate::CLOSED,
     }
 }

@@ -164,7 +164,8 @@ impl Fault {
         self
     }
 
-    /// The methods for an `Allow` header (R8); of a 415, the encodings for an `Accept-Encoding`.
+    /// The methods for an `Allow` header (R8); of a 415, the encodings for an `Accept-Encoding`; of a
+    /// 401 or 403, the challenge for a `WWW-Authenticate`.
     #[must_use]
     pub fn with_allow(mut self, allow: impl Into<String>) -> Self {
         self.0.allow = Some(allow.into());

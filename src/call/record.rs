@@ -107,6 +107,8 @@ pub struct CallRecord {
     pub reason: Option<&'static str>,
     /// What only the log may know.
     pub cause: Option<String>,
+    /// Who has called, if he had to be known.
+    pub caller: Option<Arc<str>>,
     /// The endpoint that was asked last.
     pub endpoint: Option<Arc<str>>,
     /// How often an endpoint was asked.
@@ -148,6 +150,7 @@ impl CallRecord {
             code: None,
             reason: None,
             cause: None,
+            caller: None,
             endpoint: None,
             attempts: 0,
             bytes_in: 0,

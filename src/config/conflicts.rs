@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 
-use super::discovery;
 use super::settings::Settings;
 use super::tree::Tree;
 use super::upstreams;
 use super::values::PeriodOrOff;
-use super::{app_config, secured};
+use super::{app_config, auth, discovery, secured};
 use crate::protocol::cors::Origin;
 use crate::protocol::metadata::is_hop_by_hop;
 use crate::schema::problem::Problem;
@@ -24,6 +23,7 @@ pub(super) fn find(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>
     secured::conflicts(settings, tree, problems);
     response_headers(settings, tree, problems);
     app_config::conflicts(settings, tree, problems);
+    auth::conflicts(settings, tree, problems);
 }
 
 /// Two listeners on one address.

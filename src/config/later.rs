@@ -2,10 +2,8 @@
 
 /// Paths of keys; `*` stands for any name.
 const PLANNED: &[&str] = &[
-    "auth",
     "egress",
     "limits.stream_idle",
-    "routes.*.auth",
     "routes.*.mirror",
     "routes.*.split",
     "upstreams.*.codecs",

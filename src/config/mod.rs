@@ -23,6 +23,7 @@
 
 mod admin_token;
 mod app_config;
+mod auth;
 pub mod changes;
 mod check;
 mod compat;
@@ -51,8 +52,10 @@ mod words;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::auth::Auth;
 use crate::export::otlp::Collector;
 use crate::export::{file, fluent, scrape};
 use crate::life::secret::Secret;
@@ -116,6 +119,10 @@ pub struct Config {
     pub cors: cors::Params,
     /// Worker threads.
     pub workers: usize,
+    /// Who callers are, and may be.
+    pub auth: Arc<Auth>,
+    /// The files that it was read from.
+    pub auth_files: Vec<PathBuf>,
     /// What is told.
     pub telemetry: Telemetry,
     /// How long running calls may go on after a signal to stop or the drain before it.
@@ -158,6 +165,7 @@ impl Config {
         paths.extend(sources.include.iter().cloned());
         paths.extend(sources.descriptor_sets.iter().cloned());
         paths.extend(sources.http_rules.iter().cloned());
+        paths.extend(self.auth_files.iter().cloned());
         paths
     }
 }

@@ -12,8 +12,8 @@ use super::settings::{
 use super::tree::{Source, Tree};
 use super::values::{HeaderName, PeriodOrOff, Selector};
 use super::{
-    Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, app_config, discovery, load,
-    machine, route_headers, secured, traffic, upstreams,
+    Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, app_config, auth, discovery,
+    load, machine, route_headers, secured, traffic, upstreams,
 };
 use crate::export::{file, fluent};
 use crate::protocol::cors::{self, Origins};
@@ -46,6 +46,7 @@ pub(super) fn resolve(
         );
     }
     let workers = settings.limits.workers.0;
+    let (auth, auth_files) = auth::resolve(&settings.auth, &tree, input, problems);
     Some(Config {
         listen: settings.listen.0,
         admin: settings.admin.0,
@@ -76,7 +77,9 @@ pub(super) fn resolve(
         trusted_proxies: settings.rest.headers.trusted_proxies.clone(),
         cors: cors(&settings.rest.cors),
         workers: workers.unwrap_or_else(machine::workers),
-        telemetry: telemetry(&settings.telemetry, &tree, input),
+        auth,
+        auth_files,
+        telemetry: telemetry(&settings, &tree, input),
         drain_timeout: settings.lifecycle.drain_timeout.0,
         app_health: settings.lifecycle.app_health.into(),
         takeover: tree
@@ -90,7 +93,12 @@ pub(super) fn resolve(
     })
 }
 
-fn telemetry(settings: &TelemetrySettings, tree: &Tree, input: &Input) -> Telemetry {
+fn telemetry(all: &Settings, tree: &Tree, input: &Input) -> Telemetry {
+    let settings = &all.telemetry;
+    let mut log = log_options(&settings.log);
+    let query = all.auth.token_query.iter();
+    log.hidden
+        .extend(query.map(|name| name.0.to_lowercase().into()));
     let app_logs = tree.items(&["telemetry", "app_logs"]);
     Telemetry {
         format: match (settings.log_format, input.terminal) {
@@ -98,7 +106,7 @@ fn telemetry(settings: &TelemetrySettings, tree: &Tree, input: &Input) -> Teleme
             (LogFormat::Text, _) | (LogFormat::Auto, true) => Format::Text,
         },
         access_log: lines(settings, tree, input),
-        log: log_options(&settings.log),
+        log,
         app_logs: app_logs
             .iter()
             .filter_map(|item| path(item, input))
@@ -270,6 +278,7 @@ fn policies(settings: &Settings, tree: &Tree) -> Policies {
             .iter()
             .fold(default.clone(), |policy, (wide, route)| {
                 let mut policy = except(&policy, route, route_headers::bound(wide, route, tree));
+                auth::prepare(&settings.auth, Arc::make_mut(&mut policy.rest));
                 route_headers::send(&mut policy, route_headers::sent(wide, route, tree));
                 policy
             });
@@ -287,7 +296,7 @@ fn policies(settings: &Settings, tree: &Tree) -> Policies {
 }
 
 fn default_policy(settings: &Settings) -> Policy {
-    let rest = RestOptions {
+    let mut rest = RestOptions {
         ignore_trailing_slash: settings.rest.trailing_slash.into(),
         method_override: settings.rest.method_override,
         docs: settings.rest.docs.into(),
@@ -305,6 +314,8 @@ fn default_policy(settings: &Settings) -> Policy {
             .collect(),
         ..RestOptions::default()
     };
+    rest = settings.rest.common.onto(&rest);
+    auth::prepare(&settings.auth, &mut rest);
     let LimitSettings {
         common,
         timeout: PeriodOrOff(unary_default),
@@ -325,9 +336,10 @@ fn default_policy(settings: &Settings) -> Policy {
         },
         limits: common.sizes_onto(Limits::default()),
         json: settings.json.onto(Policy::default().json),
-        rest: Arc::new(settings.rest.common.onto(&rest)),
+        rest: Arc::new(rest),
         retry: None,
         traffic: None,
+        access: auth::everybody(&settings.auth),
     }
 }
 
@@ -356,6 +368,7 @@ fn except(base: &Policy, route: &RouteSettings, bound: Vec<BoundHeader>) -> Poli
             None => base.retry.clone(),
         },
         traffic: traffic::onto(base.traffic.as_ref(), route),
+        access: auth::onto(&route.auth, base.access.as_ref()),
     }
 }
 

@@ -97,6 +97,9 @@ impl Config {
                 key => say(&["limits", key], &["limits", key]),
             }
         }
+        for key in ["require", "scopes", "callers"] {
+            say(&["auth", key], &["auth", key]);
+        }
         for part in ["json", "rest"] {
             for key in self.tree.keys(&[part]) {
                 say(&[part, key], &[part, key]);

@@ -8,6 +8,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// Where a neighbour listens.
@@ -59,7 +60,16 @@ pub(super) async fn exchange(
     request: Request<Full<Bytes>>,
     limit: usize,
 ) -> Result<Response<Bytes>, NoAnswer> {
-    let stream = TokioIo::new(place.connect().await?);
+    exchange_on(place.connect().await?, request, limit).await
+}
+
+/// The same on a connection that stands already.
+pub(super) async fn exchange_on(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: Request<Full<Bytes>>,
+    limit: usize,
+) -> Result<Response<Bytes>, NoAnswer> {
+    let stream = TokioIo::new(stream);
     let (mut sender, connection) = http1::handshake(stream).await.map_err(NoAnswer::new)?;
     let asking = async {
         let answer = sender.send_request(request).await.map_err(NoAnswer::new)?;

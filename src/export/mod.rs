@@ -7,6 +7,7 @@
 //!
 //! Each output lives on the thread of its queue. It bounds every wait, and says what it lost.
 
+pub mod fetch;
 pub mod file;
 pub mod fluent;
 mod grpc;

@@ -7,3 +7,4 @@
 pub mod builtin;
 pub mod deadline;
 pub mod gather;
+pub mod guard;

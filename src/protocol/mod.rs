@@ -8,6 +8,7 @@ pub mod classify;
 pub mod connect;
 pub mod cors;
 pub mod forwarded;
+pub mod gate;
 pub mod grpc;
 pub mod grpc_web;
 mod late;
@@ -30,8 +31,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use http::header::{ACCEPT_ENCODING, ALLOW, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 
 use crate::call::record::{CallRecord, Sink};
 use crate::call::{
@@ -59,6 +61,8 @@ pub struct Params {
     pub reason_header: bool,
     /// What pages of other origins may do; nothing if `None`.
     pub cors: Option<Arc<cors::Cors>>,
+    /// Who may have what is no call.
+    pub gate: gate::Gate,
 }
 
 /// A request on its way through an adapter.
@@ -84,6 +88,8 @@ pub enum Entry {
     Call(Call, Box<dyn Respond>),
     /// It is answered already.
     Answered(Response<Body>),
+    /// It is no call, and answered when it is known who asks.
+    Later(LocalFuture<Response<Body>>),
 }
 
 /// One client protocol.
@@ -264,6 +270,10 @@ fn answer(entry: Entry, stack: &Stack, end: Ending) -> LocalFuture<Response<Body
             })
         }
         Entry::Answered(response) => Box::pin(std::future::ready(end.finish(response))),
+        Entry::Later(answering) => Box::pin(Handling {
+            stage: Stage::Answering(answering),
+            end,
+        }),
     }
 }
 
@@ -350,6 +360,17 @@ fn schema_pending() -> Fault {
     .never_processed()
 }
 
+/// What a header says of a fault besides, and its name, which the status decides.
+fn hint(fault: &Fault) -> Option<(HeaderName, HeaderValue)> {
+    let value = HeaderValue::from_str(fault.allow()?).ok()?;
+    let name = match fault.http() {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ACCEPT_ENCODING,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => WWW_AUTHENTICATE,
+        _ => ALLOW,
+    };
+    Some((name, value))
+}
+
 /// What a caller is told of a fault: its public half, as a status with details (invariant 9).
 fn told(fault: &Fault) -> Status {
     if let Some(status) = fault.app_status() {
@@ -378,6 +399,7 @@ impl std::fmt::Debug for Entry {
         match self {
             Self::Call(call, _) => f.debug_tuple("Call").field(call).finish(),
             Self::Answered(response) => f.debug_tuple("Answered").field(response).finish(),
+            Self::Later(_) => f.debug_tuple("Later").finish_non_exhaustive(),
         }
     }
 }

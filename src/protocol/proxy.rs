@@ -4,6 +4,7 @@
 //! A path that a rule knows is never sent on, whatever its method.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -59,7 +60,19 @@ pub(super) fn pass(
         .map_or(own, |max| Some(own.map_or(max, |own| own.min(max))));
     let version = incoming.head.version;
     let record = incoming.record.clone();
-    let asking = fallback(request(params, incoming, times.body_idle));
+    let gate = policy.access.as_ref().map(|_| params.gate.clone());
+    let fallback = Rc::clone(fallback);
+    let mut request = request(params, incoming, times.body_idle);
+    let asking: LocalFuture<_> = match gate {
+        None => fallback(request),
+        Some(gate) => {
+            let passing = gate.pass(std::mem::take(request.headers_mut()), record.clone());
+            Box::pin(async move {
+                *request.headers_mut() = passing.await?;
+                fallback(request).await
+            })
+        }
+    };
     Box::pin(async move {
         match within(patience, asking).await {
             Ok(response) => answer(response, version, &record),

@@ -183,6 +183,8 @@ pub fn compile(input: &Input) -> (Schema, Vec<Problem>) {
         routes: routing.routes,
         files: Files::build(&files, extensions, services),
         default_policy: Arc::clone(&input.policies.default),
+        guarded: input.policies.guard(),
+        policies: input.policies.clone(),
         allow_unknown_methods: input.allow_unknown_methods,
         reflection: input.reflection,
         described: super::openapi::Described::default(),

@@ -6,6 +6,7 @@
 //! This module never does I/O and never panics on what it is given: a broken rule or file is a
 //! [`Problem`](problem::Problem), and what is sound is served.
 
+pub mod access;
 pub mod binding;
 pub mod builtin;
 pub mod compile;
@@ -42,7 +43,7 @@ use crate::route::trie::Trie;
 use binding::Binding;
 use files::Files;
 use plan::{MessageId, Tables};
-use policy::Policy;
+use policy::{Policies, Policy};
 
 /// Index of a [`Method`] in its [`Schema`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +72,10 @@ pub struct Schema {
     pub files: Files,
     /// What holds for methods that the schema does not know.
     pub default_policy: Arc<Policy>,
+    /// All policies, for methods that the schema does not know but selectors may.
+    pub policies: Policies,
+    /// Whether callers of anything have to show something.
+    pub guarded: bool,
     /// `unknown_methods: allow`: native gRPC calls to methods not in the schema pass.
     pub allow_unknown_methods: bool,
     /// Who answers reflection.

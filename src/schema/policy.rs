@@ -2,10 +2,12 @@
 //!
 //! Policy is data. The layers read it; none of it is parsed or looked up at request time.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::route::path::Unescape;
+use crate::schema::access::Access;
 use crate::schema::problem::Location;
 use crate::schema::traffic::Traffic;
 use crate::wire::compress::Encoding;
@@ -25,6 +27,8 @@ pub struct Policy {
     pub retry: Option<Arc<RetryPolicy>>,
     /// Where calls go; `None` for the application and nowhere else.
     pub traffic: Option<Arc<Traffic>>,
+    /// What callers have to show; `None` if nothing.
+    pub access: Option<Arc<Access>>,
 }
 
 /// When a call that the application answered with a failure is sent again (gRFC A6).
@@ -181,6 +185,8 @@ pub struct RestOptions {
     pub ignore_unknown_query: bool,
     /// `rest.docs` (D1): whether `/openapi.json` and `/docs` are served.
     pub docs: bool,
+    /// `auth.docs: open`: whether these need nothing that calls need.
+    pub open_docs: bool,
     /// `rest.ignored_query` (B7): names, or prefixes that end in `*`.
     pub ignored_query: Vec<Box<str>>,
     /// `rest.errors` (E3).
@@ -335,6 +341,7 @@ impl Default for RestOptions {
             sent_headers: Vec::new(),
             ignore_unknown_query: false,
             docs: true,
+            open_docs: false,
             ignored_query: Vec::new(),
             errors: ErrorShape::Google,
             stream: StreamShape::Array,
@@ -365,6 +372,7 @@ impl Default for Policy {
             rest: Arc::new(RestOptions::default()),
             retry: None,
             traffic: None,
+            access: None,
         }
     }
 }
@@ -380,8 +388,36 @@ pub struct Policies {
 }
 
 impl Policies {
+    /// Whether callers of anything have to show something.
+    pub fn guard(&self) -> bool {
+        let exceptions = self.exceptions.iter().map(|(_, policy)| policy);
+        let mut all = exceptions.chain([&self.default]);
+        all.any(|policy| policy.access.is_some())
+    }
+
+    /// The policy of a method that no schema knows, by its path; a server may not care for the
+    /// case of letters, so that nothing here does.
+    pub fn of_path(&self, path: &str) -> Arc<Policy> {
+        let lower = path.to_ascii_lowercase();
+        let name = lower
+            .strip_prefix('/')
+            .and_then(|path| path.split_once('/'));
+        match name {
+            Some((service, method)) if !self.exceptions.is_empty() => {
+                self.find(service, method, |selector| {
+                    selector.to_ascii_lowercase().into()
+                })
+            }
+            Some(_) | None => Arc::clone(&self.default),
+        }
+    }
+
     /// The policy of one method.
     pub fn of(&self, service: &str, method: &str) -> Arc<Policy> {
+        self.find(service, method, |selector| Cow::Borrowed(selector))
+    }
+
+    fn find(&self, service: &str, method: &str, form: fn(&str) -> Cow<'_, str>) -> Arc<Policy> {
         let fits = |selector: &str| {
             if let Some(prefix) = selector.strip_suffix('*') {
                 // `pkg.Service.*` are the methods of a service, as `google.api.Service` has it.
@@ -397,7 +433,7 @@ impl Policies {
         };
         self.exceptions
             .iter()
-            .filter(|(selector, _)| fits(selector))
+            .filter(|(selector, _)| fits(&form(selector)))
             .max_by_key(|(selector, _)| selector.len())
             .map_or_else(
                 || Arc::clone(&self.default),

@@ -9,7 +9,7 @@ const LEVELS: &[(&str, &[&str])] = &[
     ("L1", &["schema"]),
     ("L2", &["transcode"]),
     ("L3a", &["call"]),
-    ("L3b", &["life", "tls", "telemetry"]),
+    ("L3b", &["auth", "life", "tls", "telemetry"]),
     (
         "L4",
         &[
@@ -47,6 +47,8 @@ const L4_AND_UP: &[&str] = &[
     "src/life/",
     // A queue that the admin thread waits on.
     "src/telemetry/tap.rs",
+    // A signal from workers to whoever brings keys, and back.
+    "src/auth/set.rs",
     "src/protocol/",
     "src/layer/",
     "src/upstream/",
@@ -139,7 +141,7 @@ const FENCES: &[Fence] = &[
     },
     Fence {
         krate: "tokio_rustls",
-        inside: &["src/serve/", "src/upstream/connect"],
+        inside: &["src/serve/", "src/upstream/connect", "src/export/fetch.rs"],
     },
 ];
 

@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::routes_view::RouteView;
 use crate::protocol::classify::Front;
 use crate::protocol::{self, timeout};
+use crate::schema::access::{Access, is_plain};
 use crate::schema::policy::Policy;
 use crate::schema::{self, Idempotency, MethodId, Reflection, Schema, nearest};
 pub use near::Near;
@@ -229,7 +230,17 @@ impl Explanation {
         );
     }
 
+    /// Who may have it.
+    fn access(&mut self, schema: &Schema, access: Option<&Access>) {
+        match access {
+            Some(access) => self.say(access.describe()),
+            None if schema.guarded => self.say("anybody may have it"),
+            None => {}
+        }
+    }
+
     fn plain_http(&mut self, world: &World<'_>) {
+        self.access(world.schema, world.schema.default_policy.access.as_deref());
         self.upstream = world.fallback.map(str::to_owned);
         self.say("no rule knows the path, so `rest.fallback` sends it on as plain HTTP");
     }
@@ -249,14 +260,20 @@ impl Explanation {
             self.deadline(world.schema.method(id), head, now, false);
         } else if world.own.find(path).is_some() {
             self.outcome = Outcome::Answered;
+            self.access(
+                world.schema,
+                world.schema.policies.of_path(path).access.as_deref(),
+            );
             self.say(
                 "the gateway answers this method itself, unless the application says that it \
                  serves it",
             );
         } else if world.schema.reflection == Reflection::Pending {
             self.refuse_while_pending();
-        } else if world.schema.allow_unknown_methods {
-            self.goes_to(world, &world.schema.default_policy);
+        } else if world.schema.allow_unknown_methods && (!world.schema.guarded || is_plain(path)) {
+            let policy = world.schema.policies.of_path(path);
+            self.goes_to(world, &policy);
+            self.access(world.schema, policy.access.as_deref());
             self.say(
                 "the schema does not know the method; it passes, in protobuf, because \
                  `schema.unknown_methods` is `allow`",
@@ -287,6 +304,7 @@ impl Explanation {
         let type_name = |id| schema.tables.message(id).full_name.to_string();
         self.goes_to(world, &method.policy);
         self.settings = (world.settings)(method);
+        self.access(schema, method.policy.access.as_deref());
         self.rpc = Some(Rpc {
             name: method.path.trim_start_matches('/').to_owned(),
             stream: method.kind.to_string(),

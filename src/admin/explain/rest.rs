@@ -38,6 +38,9 @@ pub(super) fn explain(world: &World<'_>, head: &Parts, now: Instant, said: &mut 
             said.outcome = Outcome::Answered;
             said.status = Some(200);
             said.say("the gateway describes itself here (`rest.docs`); no route takes the path");
+            let everybody = &schema.default_policy;
+            let access = everybody.access.as_deref();
+            said.access(schema, access.filter(|_| !everybody.rest.open_docs));
         }
         Lookup::NotFound if schema.reflection == Reflection::Pending => said.refuse_while_pending(),
         Lookup::NotFound => not_found(schema, method, at, said),

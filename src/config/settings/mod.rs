@@ -8,6 +8,7 @@
 #[macro_use]
 mod choice;
 mod app_config;
+mod auth;
 mod cors;
 mod discovery;
 mod json;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use super::values::{Listen, ListenOrOff, Selector};
 
 pub use app_config::{AppConfigSettings, AppSignal};
+pub use auth::{AuthSettings, IssuerSettings, OpenDocs, Require, RouteAuthSettings};
 pub use cors::CorsSettings;
 pub use discovery::{
     ConsulSettings, DiscoverySettings, DnsSettings, EtcdSettings, RegisterSettings,
@@ -119,6 +121,9 @@ pub struct Settings {
 
     /// Sizes, times and numbers that no client can exceed.
     pub limits: LimitSettings,
+
+    /// Who may call.
+    pub auth: AuthSettings,
 
     /// What is told about calls and by whom.
     pub telemetry: TelemetrySettings,

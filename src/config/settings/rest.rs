@@ -346,6 +346,7 @@ impl RouteRestSettings {
             compression_from: self
                 .compression_from
                 .map_or(base.compression_from, |size| size.0),
+            open_docs: base.open_docs,
             ignore_trailing_slash: base.ignore_trailing_slash,
             method_override: base.method_override,
             docs: base.docs,

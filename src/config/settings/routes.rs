@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::auth::RouteAuthSettings;
 use super::json::JsonSettings;
 use super::limits::RouteLimitSettings;
 use super::rest::RouteRestSettings;
@@ -57,6 +58,9 @@ pub struct RouteSettings {
     /// `session: session_id; Path=/; HttpOnly; Secure`. A value that no cookie can hold is left out.
     #[schemars(extend("propertyNames" = {"format": "sidegate-cookie"}))]
     pub response_cookies: BTreeMap<CookieName, CookieValue>,
+
+    /// Who may call, as `auth` has it, and what has to be true of him.
+    pub auth: RouteAuthSettings,
 
     /// When a call that failed is sent again.
     pub retry: Option<RetrySettings>,

@@ -38,7 +38,9 @@ pub use place::PlaceName;
 pub use registry::RegistryUrl;
 pub use selector::Selector;
 pub use share::Share;
-pub use token::{CookieName, CookieValue, FieldName, HeaderName, MetadataPrefix, QueryPattern};
+pub use token::{
+    CookieName, CookieValue, FieldName, HeaderName, MetadataPrefix, QueryName, QueryPattern,
+};
 pub use upstream_url::UpstreamUrl;
 
 /// A value that is written as text of a certain form.
@@ -87,6 +89,7 @@ const KINDS: &[Kind] = &[
     kind::<PeriodOrOff>(),
     kind::<PeriodOrZero>(),
     kind::<PlaceName>(),
+    kind::<QueryName>(),
     kind::<QueryPattern>(),
     kind::<RegistryUrl>(),
     kind::<ScrapeUrl>(),
@@ -176,6 +179,7 @@ as_string!(
     PeriodOrOff,
     PeriodOrZero,
     PlaceName,
+    QueryName,
     QueryPattern,
     RegistryUrl,
     ScrapeUrl,

@@ -1,5 +1,5 @@
 //! Names in requests and answers: [`HeaderName`], [`CookieName`], [`CookieValue`],
-//! [`MetadataPrefix`], [`QueryPattern`] and [`FieldName`].
+//! [`MetadataPrefix`], [`QueryName`], [`QueryPattern`] and [`FieldName`].
 
 use std::fmt;
 
@@ -29,6 +29,10 @@ pub struct FieldName(pub Box<str>);
 /// What is put before the names of metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataPrefix(pub Box<str>);
+
+/// A name of a query parameter, as it stands in a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryName(pub Box<str>);
 
 /// A name of a query parameter, or the beginning of one and `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,6 +158,25 @@ impl Typed for MetadataPrefix {
 }
 
 impl fmt::Display for MetadataPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Typed for QueryName {
+    const FORMAT: &'static str = "sidegate-query-name";
+    const EXPECTED: &'static str = "the name of a query parameter such as `access_token`";
+
+    fn read(text: &str) -> Result<Self, Refused> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+        if !text.is_empty() && text.len() <= LONGEST && text.bytes().all(plain) {
+            return Ok(Self(text.into()));
+        }
+        Err(Refused::Form)
+    }
+}
+
+impl fmt::Display for QueryName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

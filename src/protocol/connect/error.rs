@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::call::{Body, Code, Fault, Status};
+use crate::protocol::hint;
 use crate::protocol::rpc::trailers::{append, is_ours};
 use crate::protocol::rpc::{encoding, tell_reason, told};
 use crate::schema::Schema;
@@ -151,6 +152,7 @@ pub(super) fn from_fault(fault: &Fault, reason_header: bool) -> Response<Body> {
             HeaderValue::from_static(Encoding::ACCEPTED),
         );
     }
+    response.headers_mut().extend(hint(fault));
     tell_reason(&mut response, fault, reason_header);
     response
 }

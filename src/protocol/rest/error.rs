@@ -1,14 +1,12 @@
 //! Error answers: one status, four shapes (E3), and what goes with it into the headers.
 
-use http::header::{
-    ACCEPT_ENCODING, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
-};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::answer::Answer;
 use super::headers;
 use crate::call::{Body, Fault, Status};
-use crate::protocol::told;
+use crate::protocol::{hint, told};
 use crate::schema::policy::ErrorShape;
 use crate::transcode::{detail, escape};
 
@@ -172,16 +170,7 @@ pub(super) fn from_fault(answer: &Answer, fault: &Fault) -> Response<Body> {
     answer.record.note().fault(fault);
     let mut response = write(answer, &Told::fault(answer, fault));
     let headers = response.headers_mut();
-    if let Some(allow) = fault
-        .allow()
-        .and_then(|allow| HeaderValue::from_str(allow).ok())
-    {
-        let name = match fault.http() {
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => ACCEPT_ENCODING,
-            _ => ALLOW,
-        };
-        headers.insert(name, allow);
-    }
+    headers.extend(hint(fault));
     if answer.reason_header && fault.app_status().is_none() {
         headers.insert(
             HeaderName::from_static("x-sidegate-reason"),

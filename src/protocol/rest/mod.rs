@@ -62,6 +62,28 @@ impl Rest {
         Self { params }
     }
 
+    /// A page of the gateway itself, for whoever may have what is no call.
+    fn page(&self, incoming: Incoming, answer: Answer, page: Response<Body>) -> Entry {
+        let policy = &incoming.schema.default_policy;
+        if policy.access.is_none() || policy.rest.open_docs {
+            answer.record.note().code = Some(Code::Ok);
+            return Entry::Answered(page);
+        }
+        let passing = self
+            .params
+            .gate
+            .pass(incoming.head.headers, incoming.record);
+        Entry::Later(Box::pin(async move {
+            match passing.await {
+                Ok(_headers) => {
+                    answer.record.note().code = Some(Code::Ok);
+                    page
+                }
+                Err(fault) => error::from_fault(&answer, &fault),
+            }
+        }))
+    }
+
     fn call(&self, incoming: Incoming, routed: Routed, answer: Answer) -> Entry {
         let Routed {
             id,
@@ -153,10 +175,7 @@ impl Adapter for Rest {
         let mut answer = Answer::new(&incoming, self.params.reason_header);
         match overridden.and_then(|()| route(&incoming, &mut answer)) {
             Ok(Found::Route(routed)) => self.call(incoming, *routed, answer),
-            Ok(Found::Page(page)) => {
-                answer.record.note().code = Some(Code::Ok);
-                Entry::Answered(page)
-            }
+            Ok(Found::Page(page)) => self.page(incoming, answer, page),
             Ok(Found::Options(allow)) => {
                 answer.record.note().code = Some(Code::Ok);
                 Entry::Answered(options(&allow))

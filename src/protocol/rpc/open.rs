@@ -11,6 +11,7 @@ use super::codec::Translator;
 use crate::call::{Blame, Body, Call, Code, Fault};
 use crate::protocol::metadata::{self, Rules};
 use crate::protocol::{Incoming, Params, forwarded, schema_pending, timeout};
+use crate::schema::access::is_plain;
 use crate::schema::policy::Policy;
 use crate::schema::{MethodId, Reflection, Schema, StreamKind};
 
@@ -32,7 +33,6 @@ pub(in crate::protocol) fn find(
     path: &str,
 ) -> Option<Found> {
     let among = |schema: &Arc<Schema>| schema.find(path).map(|id| (Arc::clone(schema), id));
-    let policy = || Arc::clone(&schema.default_policy);
     if let Some(id) = schema.find(path) {
         return Some(Found {
             pinned: Some(id),
@@ -41,10 +41,13 @@ pub(in crate::protocol) fn find(
         });
     }
     let types = among(own);
-    (types.is_some() || schema.allow_unknown_methods).then(|| Found {
+    // Selectors count by their names alone, so that a method needs no schema to be guarded; a path
+    // of which a server may make what it likes has no name (fault 15).
+    let passes = schema.allow_unknown_methods && (!schema.guarded || is_plain(path));
+    (types.is_some() || passes).then(|| Found {
         pinned: None,
         types,
-        policy: policy(),
+        policy: schema.policies.of_path(path),
     })
 }
 

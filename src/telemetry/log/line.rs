@@ -155,13 +155,7 @@ pub fn json(entry: &Entry<'_>, hidden: &[Box<str>], line: &mut String) {
         line.millis(name!("upstream_ms"), upstream);
     }
     line.millis(name!("total_ms"), entry.total());
-    line.text(name!("peer"), record.peer.text(), ENDPOINT_LIMIT);
-    if let Some(client) = &record.peer.client {
-        line.text(name!("client"), client.name(), CLIENT_LIMIT);
-    }
-    if let Some(user_agent) = &record.user_agent {
-        line.text(name!("user_agent"), &text_of(user_agent), USER_AGENT_LIMIT);
-    }
+    line.asker(record);
     if !record.logged.is_empty() {
         line.headers(&record.logged);
     }
@@ -235,6 +229,20 @@ fn push_millis(line: &mut String, duration: Duration) {
 struct Json<'line>(&'line mut String);
 
 impl Json<'_> {
+    /// Who has asked.
+    fn asker(&mut self, record: &CallRecord) {
+        self.text(name!("peer"), record.peer.text(), ENDPOINT_LIMIT);
+        if let Some(client) = &record.peer.client {
+            self.text(name!("client"), client.name(), CLIENT_LIMIT);
+        }
+        if let Some(caller) = &record.caller {
+            self.text(name!("caller"), caller, CLIENT_LIMIT);
+        }
+        if let Some(user_agent) = &record.user_agent {
+            self.text(name!("user_agent"), &text_of(user_agent), USER_AGENT_LIMIT);
+        }
+    }
+
     /// A string of our own, in which there is nothing to escape.
     fn plain(&mut self, name: &'static str, value: &str) {
         self.0.push_str(name);

@@ -17,7 +17,7 @@ use http::Uri;
 
 use super::answer::Answer;
 use super::{Rest, bind_target, conflict, error, not_allowed, not_found};
-use crate::call::{Body, Call, Fault, LocalFuture, Metadata, Reply};
+use crate::call::{Body, Call, Code, Fault, LocalFuture, Metadata, Reply};
 use crate::protocol::websocket::handshake::{self, Handshake};
 use crate::protocol::websocket::{Conversation, Talk};
 use crate::protocol::{Entry, Incoming, Params, Respond, timeout};
@@ -259,6 +259,16 @@ impl Respond for Responder {
             streams,
         } = *self;
         let record = answer.record.clone();
+        // Who may not call learns it before there is a WebSocket.
+        let outcome = match outcome {
+            Err(fault)
+                if matches!(fault.code(), Code::Unauthenticated | Code::PermissionDenied) =>
+            {
+                let response = error::from_fault(&answer, &fault);
+                return Box::pin(std::future::ready(response));
+            }
+            outcome => outcome,
+        };
         let period = answer.policy.rest.sse_keep_alive;
         let speaker = told::Told::new(answer, talk.clone(), streams, outcome);
         let conversation = Conversation::new(talk, speaker, record, &params.drain, period);
