@@ -1,14 +1,23 @@
 //! Every source of schemas from the outside: files, descriptor sets, rules and a real reflection
 //! server, merged and compiled into one schema.
 
-#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a failing test may panic, and its patience has an end"
+)]
 
 use std::fs;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use sidegate::app::{Gateway, Outputs, Running};
 use sidegate::call::{Call, Code, Fault, LocalFuture, Reply};
+use sidegate::config;
 use sidegate::life::task::{self, Task};
 use sidegate::schema::compile::{Input, Services, compile};
 use sidegate::schema::problem::Problem;
@@ -192,4 +201,82 @@ fn an_app_that_is_not_there_is_unavailable() {
         ask(address).await.unwrap_err()
     });
     assert_eq!(fault.code(), Code::Unavailable);
+}
+
+/// The status of an answer, asked in the simplest way.
+fn status(gateway: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(gateway).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+/// A gateway that knows its application by reflection alone, and remembers it in `cache`.
+fn gateway(app: SocketAddr, cache: &Path) -> Running {
+    let file = cache.with_file_name("sidegate.yaml");
+    let text = format!(
+        "schema: {{reflection: on, proto: [], cache: {}}}\n",
+        cache.display()
+    );
+    fs::write(&file, text).unwrap();
+    let flag = |name, value: String| (name, vec![value]);
+    let input = config::Input {
+        file: Some(file),
+        flags: vec![
+            flag("--listen", "127.0.0.1:0".to_owned()),
+            flag("--admin", "off".to_owned()),
+            flag("--upstream", format!("http://{app}")),
+        ],
+        ..config::Input::default()
+    };
+    let (config, problems) = config::load(&input);
+    let config = config.unwrap_or_else(|| panic!("{}", told(&problems)));
+    Gateway::bind(config, &Outputs::default())
+        .unwrap()
+        .start()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_an_app_said_is_known_before_it_is_there_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("schema.binpb");
+    let patience = Duration::from_secs(60);
+    let (address, serving) = app(Version::V1).await;
+    let first = gateway(address, &cache);
+    let until = tokio::time::Instant::now() + patience;
+    while !first.ready().is_ready() || !cache.exists() {
+        assert!(tokio::time::Instant::now() < until, "it is never kept");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let kept = descriptor_set::load(&cache);
+    assert_eq!(told(&kept.problems), "");
+    assert!(compiled(merge([kept]), Input::default()).methods.len() > 10);
+    drop((first, serving));
+
+    // Nobody answers any more, and the routes are those of before.
+    let (known, nowhere) = ("/v1/shelves/scifi", "/nowhere");
+    let second = gateway(address, &cache);
+    let told = |path| status(second.addresses().listen, path);
+    assert_eq!(
+        (told(known), told(nowhere)),
+        ("503".to_owned(), "404".to_owned())
+    );
+    drop(second);
+
+    // Without it nobody knows, and what is no schema is not taken for one.
+    for text in [None, Some("no schema")] {
+        fs::remove_file(&cache).unwrap();
+        if let Some(text) = text {
+            fs::write(&cache, text).unwrap();
+        }
+        let third = gateway(address, &cache);
+        assert_eq!(status(third.addresses().listen, nowhere), "503");
+        fs::write(&cache, "").unwrap();
+    }
 }

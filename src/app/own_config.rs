@@ -76,7 +76,7 @@ impl OwnConfig {
         let file = config.params.file.as_deref();
         let file = file.filter(|_| !config.params.values.is_empty());
         let draft = file.map(|file| {
-            Draft::new(file, &made.text).map_err(|error| {
+            Draft::new(file, made.text.as_bytes()).map_err(|error| {
                 let place = Location::file(&*file.to_string_lossy());
                 let message = format!("the application's configuration cannot be written: {error}");
                 vec![Problem::error(place, message)]

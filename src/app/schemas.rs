@@ -9,6 +9,7 @@ use crate::call::Fault;
 use crate::config::{Config, Sources};
 use crate::life::ready::{Condition, Held, Ready};
 use crate::live::Live;
+use crate::render::Draft;
 use crate::schema::builtin::pb;
 use crate::schema::compile::{AutoMapping, Input, RuleFile, compile};
 use crate::schema::problem::{Problem, Severity};
@@ -202,6 +203,47 @@ pub(super) async fn ask(upstreams: &Upstreams) -> Result<Reflected, Fault> {
     .await
 }
 
+/// Keeps what the app said for the next start. Blocks.
+fn remember(config: &Config, reflected: &Reflected) {
+    let Some(file) = &config.sources.cache else {
+        return;
+    };
+    let kept = Draft::new(file, &reflection::remember(reflected)).and_then(Draft::publish);
+    if let Err(error) = kept {
+        let file = file.display();
+        tracing::warn!(%file, %error, "the schema cannot be kept for the next start");
+    }
+}
+
+/// What the app said in an earlier run, if it is to be asked and that was kept. Blocks.
+fn recalled(config: &Config) -> Option<Reflected> {
+    let file = config.sources.cache.as_ref();
+    let file = file.filter(|_| config.sources.reflection)?;
+    let bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(file = %file.display(), %error, "the schema that was kept cannot be read");
+            return None;
+        }
+    };
+    let origin = reflection::Params::default().origin;
+    match reflection::recall(&bytes.into(), &origin) {
+        Ok(reflected) => {
+            let files = reflected.files.len();
+            tracing::info!(
+                files,
+                "until the application is asked, its schema is what it said before"
+            );
+            Some(reflected)
+        }
+        Err(error) => {
+            tracing::warn!(file = %file.display(), %error, "what was kept is no schema");
+            None
+        }
+    }
+}
+
 /// The descriptors of the services that the gateway itself answers.
 pub(super) fn own() -> Arc<Schema> {
     let loaded =
@@ -219,12 +261,13 @@ impl Schemas {
     pub(super) fn load(config: &Arc<Config>, telemetry: Telemetry) -> Self {
         let files = Files::read(&config.sources);
         let paths = files.paths();
-        let (schema, problems) = files.compile(config, &Told::NotYet);
+        let told = recalled(config).map_or(Told::NotYet, Told::Schema);
+        let (schema, problems) = files.compile(config, &told);
         telemetry.metrics().adopt(&schema);
         Self {
             config: Arc::clone(config),
             files: files.kept_for(config),
-            told: Told::NotYet,
+            told,
             paths,
             live: Arc::new(Live::new(schema)),
             problems: Arc::new(Live::new(problems)),
@@ -306,9 +349,13 @@ impl Schemas {
     /// The app has described itself, as before or anew. Blocks.
     pub(super) fn hear_schema(&mut self, reflected: Reflected, ready: &Ready) {
         let known = match &self.told {
-            Told::Schema(known) => known.digest == reflected.digest,
+            // What is remembered of an earlier run has no problems.
+            Told::Schema(known) => {
+                known.digest == reflected.digest && known.problems == reflected.problems
+            }
             Told::NotYet | Told::Nothing => false,
         };
+        remember(&self.config, &reflected);
         if !known {
             self.hear(Told::Schema(reflected));
         }

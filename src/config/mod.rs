@@ -185,6 +185,8 @@ pub struct Sources {
     pub reflection: bool,
     /// How often it is asked again.
     pub reflection_interval: Option<Duration>,
+    /// What keeps its answer for the next start.
+    pub cache: Option<PathBuf>,
 }
 
 /// How the schema is made, besides its policies.

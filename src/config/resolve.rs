@@ -180,6 +180,9 @@ fn sources(settings: &Settings, tree: &Tree, input: &Input) -> Sources {
             Reflection::Off => false,
         },
         reflection_interval: settings.schema.reflection_interval.0,
+        cache: tree
+            .branch(&["schema", "cache"])
+            .and_then(|branch| path(&branch.tree, input)),
         proto,
         include: paths("include"),
         descriptor_sets,

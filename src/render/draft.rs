@@ -14,9 +14,9 @@ pub struct Draft {
 
 impl Draft {
     /// Writes it beside its file, unless that says the same. Blocks.
-    pub fn new(file: &Path, text: &str) -> io::Result<Self> {
+    pub fn new(file: &Path, text: &[u8]) -> io::Result<Self> {
         let file = file.to_owned();
-        if fs::read(&file).is_ok_and(|present| present == text.as_bytes()) {
+        if fs::read(&file).is_ok_and(|present| present == text) {
             return Ok(Self { file, beside: None });
         }
         let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -26,7 +26,7 @@ impl Draft {
             beside: Some(beside.clone()),
         };
         let mut out = fs::File::create(&beside)?;
-        out.write_all(text.as_bytes())?;
+        out.write_all(text)?;
         // Who may read the file may read it on.
         if let Ok(present) = fs::metadata(&draft.file) {
             out.set_permissions(present.permissions())?;
@@ -75,16 +75,16 @@ mod tests {
     fn it_is_published_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("app.json");
-        let draft = Draft::new(&file, "one").unwrap();
+        let draft = Draft::new(&file, b"one").unwrap();
         assert!(draft.is_new() && !file.exists());
         draft.publish().unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "one");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
 
-        drop(Draft::new(&file, "two").unwrap());
+        drop(Draft::new(&file, b"two").unwrap());
         assert_eq!(fs::read_to_string(&file).unwrap(), "one");
-        assert!(!Draft::new(&file, "one").unwrap().is_new());
-        Draft::new(&file, "three").unwrap().publish().unwrap();
+        assert!(!Draft::new(&file, b"one").unwrap().is_new());
+        Draft::new(&file, b"three").unwrap().publish().unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "three");
         let mode = fs::metadata(&file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
@@ -95,6 +95,6 @@ mod tests {
     fn a_folder_that_is_not_there_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("none/app.json");
-        assert!(Draft::new(&file, "one").is_err());
+        assert!(Draft::new(&file, b"one").is_err());
     }
 }

@@ -29,6 +29,11 @@ pub struct SchemaSettings {
     /// reconnect too.
     pub reflection_interval: PeriodOrOff,
 
+    /// A file that keeps what the application said by reflection for the next start: then its
+    /// methods are known before it can be asked. It is a `FileDescriptorSet`, written whole whenever
+    /// the application says something else.
+    pub cache: Option<PathBuf>,
+
     /// `google.api.Service` YAML files with `http.rules`; they override annotations.
     pub http_rules: Vec<PathBuf>,
 

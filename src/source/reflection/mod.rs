@@ -8,6 +8,7 @@
 //! It knows no upstream: whoever calls brings the way to the application.
 
 mod collect;
+mod memory;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,8 @@ use crate::schema::compile::SourceFile;
 use crate::schema::problem::Problem;
 use collect::Collection;
 use stream::{Ended, Stream};
+
+pub use memory::{recall, remember};
 
 /// How the application is asked.
 #[derive(Clone, Debug)]
