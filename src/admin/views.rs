@@ -275,7 +275,8 @@ pub struct DiscoveryView {
 pub struct EndpointView {
     /// Where it is.
     pub address: String,
-    /// `in`, `out` for a while, or `on_probation`: one call at a time until one succeeds.
+    /// `in`, `not_serving` as it says itself, `out` for a while, or `on_probation`: one call at a
+    /// time until one succeeds.
     pub state: &'static str,
     /// How often it was left out lately.
     pub times_out: u32,
@@ -360,7 +361,9 @@ impl EndpointView {
     fn new(endpoint: &Endpoint) -> Self {
         Self {
             address: endpoint.name().to_string(),
-            state: if endpoint.is_out() {
+            state: if !endpoint.serves() {
+                "not_serving"
+            } else if endpoint.is_out() {
                 "out"
             } else if endpoint.is_on_probation() {
                 "on_probation"

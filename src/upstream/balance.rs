@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Endpoints};
 use super::load::{Failures, Load, Outcome};
 use super::pool::{self, Pool};
 use super::retry::Budget;
@@ -64,6 +64,25 @@ impl Balance {
         };
         balance.members();
         Rc::new(balance)
+    }
+
+    /// The same connections to one endpoint alone; `None` when there is no such endpoint any more.
+    pub(super) fn only(&self, endpoint: &Arc<Endpoint>) -> Option<Rc<Self>> {
+        let members = self.members();
+        let mut members = members.iter();
+        let member = members.find(|member| Arc::ptr_eq(&member.endpoint, endpoint))?;
+        let endpoints = Arc::new(Endpoints::only(endpoint));
+        Some(Rc::new(Self {
+            budget: Budget::new(),
+            members: RefCell::new(Rc::new([Rc::clone(member)])),
+            version: Cell::new(endpoints.version()),
+            random: Cell::new(1),
+            made: self.made.clone(),
+            params: Params {
+                endpoints,
+                ..self.params.clone()
+            },
+        }))
     }
 
     /// Counts connections that were made.

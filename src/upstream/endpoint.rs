@@ -27,6 +27,8 @@ pub struct Endpoint {
     on_probation: AtomicBool,
     /// How often it was put out in a row.
     times: AtomicU32,
+    /// It does not say that it does not serve.
+    serves: AtomicBool,
 }
 
 /// How long an endpoint stays out.
@@ -47,6 +49,7 @@ impl Endpoint {
             out_until: AtomicU64::new(0),
             on_probation: AtomicBool::new(false),
             times: AtomicU32::new(0),
+            serves: AtomicBool::new(true),
         }
     }
 
@@ -60,8 +63,24 @@ impl Endpoint {
         &self.name
     }
 
+    /// Whether it does not say that it does not serve.
+    pub fn serves(&self) -> bool {
+        self.serves.load(Ordering::Relaxed)
+    }
+
+    /// It says whether it serves; `true` when that is news. One that does not gets no calls while
+    /// others do.
+    pub fn say(&self, serves: bool) -> bool {
+        self.serves.swap(serves, Ordering::Relaxed) != serves
+    }
+
     /// Whether it gets no calls now.
     pub fn is_out(&self) -> bool {
+        !self.serves() || self.is_put_out()
+    }
+
+    /// Whether it was put out because of its failures.
+    fn is_put_out(&self) -> bool {
         let until = self.out_until.load(Ordering::Relaxed);
         until > 0 && self.now() < until
     }
@@ -80,7 +99,7 @@ impl Endpoint {
     /// or `None` when it is out already.
     pub(super) fn put_out(&self, ejection: Ejection) -> Option<Duration> {
         const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
-        if self.is_out() {
+        if self.is_put_out() {
             return None;
         }
         let now = self.now();
@@ -133,6 +152,14 @@ impl Endpoints {
         let all = targets.into_iter().map(Endpoint::new).map(Arc::new);
         Self {
             live: Live::new(all.collect()),
+            version: AtomicU64::new(0),
+        }
+    }
+
+    /// One of another list, which shares what is known of it.
+    pub(super) fn only(endpoint: &Arc<Endpoint>) -> Self {
+        Self {
+            live: Live::new(vec![Arc::clone(endpoint)]),
             version: AtomicU64::new(0),
         }
     }

@@ -174,6 +174,17 @@ impl Upstreams {
         Arc::ptr_eq(&self.balance.params.states, &params.states)
     }
 
+    /// The endpoints of this moment.
+    pub fn endpoints(&self) -> Arc<Vec<Arc<Endpoint>>> {
+        self.balance.params.endpoints.load()
+    }
+
+    /// The same connections, for calls to one endpoint alone; `None` when it is gone.
+    pub fn only(&self, endpoint: &Arc<Endpoint>) -> Option<Self> {
+        let balance = self.balance.only(endpoint)?;
+        Some(Self { balance })
+    }
+
     /// Counts connections that were made: a change says that the application may have been
     /// started anew.
     pub fn connected(&self) -> watch::Receiver<u64> {

@@ -1,9 +1,11 @@
 //! Readiness, and an application that is away.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::process::Process;
+use super::process::{Process, flags, folder, program};
 use super::support::client::{self, Version};
 use super::support::upstream::{FirstConnection, Script, Stage, Upstream};
 use super::{empty, request, run, text};
@@ -87,23 +89,30 @@ fn patience_has_an_end() {
     });
 }
 
-/// What the application says of its health counts, as soon as it says it.
-#[test]
-fn readiness_heeds_the_health_of_the_application() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+/// An application that says nothing but whether it serves.
+async fn healthy() -> (tonic_health::server::HealthReporter, SocketAddr) {
+    let (reporter, service) = tonic_health::server::health_reporter();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+    let server = tonic::transport::Server::builder().add_service(service);
+    tokio::spawn(server.serve_with_incoming(incoming));
+    (reporter, address)
+}
+
+fn one_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
-        .unwrap();
-    let (reporter, address) = runtime.block_on(async {
-        let (reporter, service) = tonic_health::server::health_reporter();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-        let server = tonic::transport::Server::builder().add_service(service);
-        tokio::spawn(server.serve_with_incoming(incoming));
-        (reporter, address)
-    });
+        .unwrap()
+}
+
+/// What the application says of its health counts, as soon as it says it.
+#[test]
+fn readiness_heeds_the_health_of_the_application() {
+    let runtime = one_thread();
+    let (reporter, address) = runtime.block_on(healthy());
     let status = |status| runtime.block_on(reporter.set_service_status("", status));
     status(tonic_health::ServingStatus::NotServing);
     let heeds = Process::serve("", address);
@@ -115,6 +124,57 @@ fn readiness_heeds_the_health_of_the_application() {
     status(tonic_health::ServingStatus::NotServing);
     until_said(&heeds, "not ready: waiting for health\n");
     assert_eq!(not.code("probe"), 0);
+}
+
+/// One endpoint that serves is enough; which ones do not is shown.
+#[test]
+fn readiness_is_that_of_all_endpoints() {
+    use tonic_health::ServingStatus::{NotServing, Serving};
+    let runtime = one_thread();
+    let (one, first) = runtime.block_on(healthy());
+    let (two, second) = runtime.block_on(healthy());
+    let one = |status| runtime.block_on(one.set_service_status("", status));
+    let two = |status| runtime.block_on(two.set_service_status("", status));
+    one(NotServing);
+    two(NotServing);
+    let folder = folder("");
+    std::fs::write(
+        folder.path().join("endpoints.yaml"),
+        format!("[\"{first}\", \"{second}\"]"),
+    )
+    .unwrap();
+    let mut flags = flags(first);
+    flags.pop();
+    flags.push(String::from("file:endpoints.yaml"));
+    let mut command = program(folder.path());
+    command.args(flags);
+    let gateway = Process::start(command, folder);
+    until_said(&gateway, "not ready: waiting for health\n");
+    two(Serving);
+    gateway.ready();
+    let shown = |state: &str| {
+        let wanted = format!("{{\"address\":\"{first}\",\"state\":\"{state}\"");
+        let until = Instant::now() + super::support::patience();
+        while !page(gateway.admin, "/upstreams").contains(&wanted) {
+            assert!(Instant::now() < until, "never {state}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    shown("not_serving");
+    one(Serving);
+    shown("in");
+    two(NotServing);
+    one(NotServing);
+    until_said(&gateway, "not ready: waiting for health\n");
+}
+
+fn page(admin: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(admin).unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
 }
 
 fn until_said(gateway: &Process, text: &str) {

@@ -82,6 +82,24 @@ async fn calls(client: &Client, count: usize) -> usize {
     good
 }
 
+/// One that says that it does not serve gets no calls; if all say so, they get them all the same.
+#[tokio::test(flavor = "local")]
+async fn an_endpoint_that_does_not_serve_gets_no_calls() {
+    let (a, _) = endpoint(Manner::Good).await;
+    let (b, _) = endpoint(Manner::Good).await;
+    let (client, endpoints) = client(&[&a, &b]);
+    let all = endpoints.load();
+    assert!(all[0].say(false));
+    assert_eq!(calls(&client, 80).await, 80);
+    assert_eq!((a.shared.calls.get(), b.shared.calls.get()), (0, 80));
+    assert!(all[1].say(false));
+    assert_eq!(calls(&client, 80).await, 80);
+    assert!(all[0].say(true));
+    let before = b.shared.calls.get();
+    assert_eq!(calls(&client, 80).await, 80);
+    assert_eq!(b.shared.calls.get(), before);
+}
+
 #[tokio::test(flavor = "local")]
 async fn equal_endpoints_share_the_calls() {
     let (a, _) = endpoint(Manner::Good).await;

@@ -33,8 +33,9 @@ pub struct LifecycleSettings {
 choice! {
     /// `lifecycle.app_health`.
     AppHealth: bool {
-        /// Not while the application's `grpc.health.v1` says NOT_SERVING; one without that
-        /// service is ready when it can be connected to.
+        /// Not while the application's `grpc.health.v1` says NOT_SERVING, all its endpoints if it has
+        /// several: one of them gets no calls then. One without that service is ready when it can be
+        /// connected to.
         Auto => true,
         /// Ready when it can be connected to.
         Off => false,
