@@ -3,7 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use tonic::{Response, Status};
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::process::{Process, flags, folder, program};
 use super::support::client::{self, Version};
@@ -124,6 +129,51 @@ fn readiness_heeds_the_health_of_the_application() {
     status(tonic_health::ServingStatus::NotServing);
     until_said(&heeds, "not ready: waiting for health\n");
     assert_eq!(not.code("probe"), 0);
+}
+
+/// An application whose health can be asked for and not be watched.
+struct CheckOnly(Arc<AtomicBool>);
+
+#[tonic::async_trait]
+impl Health for CheckOnly {
+    type WatchStream = tokio_stream::Empty<Result<HealthCheckResponse, Status>>;
+
+    async fn check(
+        &self,
+        _asked: tonic::Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        // Their numbers in the protocol.
+        let status = if self.0.load(Ordering::Relaxed) { 1 } else { 2 };
+        Ok(Response::new(HealthCheckResponse { status }))
+    }
+
+    async fn watch(
+        &self,
+        _asked: tonic::Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented("nobody watches this"))
+    }
+}
+
+#[test]
+fn health_that_cannot_be_watched_is_asked_for() {
+    let runtime = one_thread();
+    let serves = Arc::new(AtomicBool::new(false));
+    let service = HealthServer::new(CheckOnly(Arc::clone(&serves)));
+    let address = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+        let server = tonic::transport::Server::builder().add_service(service);
+        tokio::spawn(server.serve_with_incoming(incoming));
+        address
+    });
+    let gateway = Process::serve("", address);
+    until_said(&gateway, "not ready: waiting for health\n");
+    serves.store(true, Ordering::Relaxed);
+    gateway.ready();
+    serves.store(false, Ordering::Relaxed);
+    until_said(&gateway, "not ready: waiting for health\n");
 }
 
 /// One endpoint that serves is enough; which ones do not is shown.
