@@ -29,7 +29,9 @@ mod bystander;
 mod client;
 mod faults;
 mod gateway;
+mod nameserver;
 mod options;
+mod relay;
 mod report;
 mod scene;
 

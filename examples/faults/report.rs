@@ -32,7 +32,7 @@ pub(crate) enum Beside {
         before: Figures,
         during: Figures,
         /// Whether its calls wait for something on purpose, so that only failures count.
-        waits: bool,
+        waits: Option<&'static str>,
     },
     /// There can be none, for this reason.
     Nobody(&'static str),
@@ -44,7 +44,7 @@ impl Beside {
     }
 
     pub(crate) fn is_slow(&self) -> bool {
-        matches!(self, Self::Saw { before, during, waits: false } if !during.is_as_quick_as(before))
+        matches!(self, Self::Saw { before, during, waits: None } if !during.is_as_quick_as(before))
     }
 }
 
@@ -139,9 +139,9 @@ fn in_words(beside: &Beside) -> String {
     match beside {
         Beside::Saw {
             during,
-            waits: true,
+            waits: Some(why),
             ..
-        } => format!("{during}: they wait for the app"),
+        } => format!("{during}: {why}"),
         Beside::Saw { before, during, .. } => {
             let before = before.p99.as_secs_f64() * 1e3;
             format!("{during}, before {before:.1}")

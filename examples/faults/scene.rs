@@ -10,7 +10,9 @@ use crate::app::App;
 use crate::bystander::{Bystander, Fronts};
 use crate::faults::{Fault, Found, Neighbour};
 use crate::gateway::{Gateway, Start, own_program};
+use crate::nameserver::NameServer;
 use crate::options::{Options, Target};
+use crate::relay::Relay;
 use crate::report::{Beside, Line};
 
 /// How long the bystander is looked at before the fault, and at least beside it.
@@ -24,6 +26,8 @@ pub(crate) struct Scene {
     pub(crate) gateway: Gateway,
     pub(crate) start: Start,
     pub(crate) apps: Vec<App>,
+    pub(crate) relay: Option<Relay>,
+    pub(crate) names: Option<NameServer>,
     pub(crate) bystander: Option<Bystander>,
     /// Since when the bystander has been told to make no more calls.
     quiet_from: Option<Instant>,
@@ -61,9 +65,22 @@ impl Scene {
         let apps = (0..fault.apps)
             .map(|_| App::start())
             .collect::<Result<Vec<App>>>()?;
+        let relay = match (fault.relay, apps.first()) {
+            (true, Some(app)) => Some(Relay::start(app.address).await?),
+            _ => None,
+        };
+        let names = fault.names.then(NameServer::start).transpose()?;
+        let mut config = fill(fault.config, &apps, options.long);
+        if let Some(relay) = &relay {
+            config = config.replace("{relay}", &relay.address.to_string());
+        }
+        if let (Some(names), Some(app)) = (&names, apps.first()) {
+            config = config.replace("{dns}", &names.address.to_string());
+            config = config.replace("{port}", &app.address.port().to_string());
+        }
         let start = Start {
             program: own_program(options.gateway.as_deref())?,
-            config: fill(fault.config, &apps, options.long),
+            config,
             flags: vec!["--admin".to_owned(), "127.0.0.1:0".to_owned()],
             wrapper: fault
                 .wrapper
@@ -77,6 +94,8 @@ impl Scene {
             gateway,
             start,
             apps,
+            relay,
+            names,
             bystander: None,
             quiet_from: None,
             long: options.long,

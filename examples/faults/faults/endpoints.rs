@@ -27,7 +27,7 @@ pub(super) fn faults() -> Vec<Fault> {
              routes: {\"*\": {retry: {attempts: 4, initial_backoff: 50ms}}}",
             |scene| Box::pin(away(scene)),
         )
-        .waited_for(),
+        .waited_for("they wait for the app"),
         Fault::new(
             35,
             "one of three endpoints fails, answers 429 in 1 ms, is 50 times slower",

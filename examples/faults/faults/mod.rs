@@ -3,7 +3,9 @@
 
 mod endpoints;
 mod failing;
+mod found;
 mod lifecycle;
+mod load;
 mod slow;
 mod smuggling;
 mod telling;
@@ -32,8 +34,12 @@ pub(crate) struct Fault {
     pub(crate) wrapper: &'static [&'static str],
     pub(crate) reads_stdout: bool,
     pub(crate) neighbour: Neighbour,
-    /// Whether the bystander's calls wait for something that is meant to be waited for.
-    pub(crate) waits: bool,
+    /// What the bystander's calls wait for on purpose, so that only failures count.
+    pub(crate) waits: Option<&'static str>,
+    /// Whether a relay stands before the first application, as `{relay}`.
+    pub(crate) relay: bool,
+    /// Whether there is a name server, as `{dns}`; `{port}` is that of the first application.
+    pub(crate) names: bool,
     /// Whether it can be done to any gateway.
     pub(crate) peers: bool,
     /// Does it; without it the gateway has nothing to try it on.
@@ -86,7 +92,9 @@ impl Fault {
             wrapper: &[],
             reads_stdout: true,
             neighbour: Neighbour::Beside,
-            waits: false,
+            waits: None,
+            relay: false,
+            names: false,
             peers: false,
             run: Some(run),
             missing: "",
@@ -105,9 +113,31 @@ impl Fault {
         self
     }
 
-    /// The bystander's calls wait for the application, as the configuration has it.
-    fn waited_for(mut self) -> Self {
-        self.waits = true;
+    /// One that there is nothing to try on.
+    fn missing(number: u8, title: &'static str, what: &'static str) -> Self {
+        let mut fault = Self::new(number, title, "", |_scene| {
+            Box::pin(async { Ok(Found::new(false, "")) })
+        });
+        fault.run = None;
+        fault.missing = what;
+        fault
+    }
+
+    /// The bystander's calls wait for this on purpose.
+    fn waited_for(mut self, what: &'static str) -> Self {
+        self.waits = Some(what);
+        self
+    }
+
+    /// A relay stands before the first application.
+    fn relayed(mut self) -> Self {
+        self.relay = true;
+        self
+    }
+
+    /// There is a name server.
+    fn named(mut self) -> Self {
+        self.names = true;
         self
     }
 
@@ -135,6 +165,8 @@ pub(crate) fn all() -> Vec<Fault> {
         endpoints::faults(),
         lifecycle::faults(),
         telling::faults(),
+        load::faults(),
+        found::faults(),
     ];
     let mut all: Vec<Fault> = parts.into_iter().flatten().collect();
     all.sort_by_key(|fault| fault.number);
