@@ -31,6 +31,12 @@ fn read(file: &Path, problems: &mut Vec<Problem>) -> Option<Value> {
             return None;
         }
     };
+    if text.trim().is_empty() {
+        // Who saves a file empties it first, and nothing must become of that.
+        let problem = Problem::error(named(file), "the values are empty");
+        problems.push(problem.with_help("write `{}` if that is meant"));
+        return None;
+    }
     let parsed = yaml::parse(&text);
     let at = |mark: Mark| Location::at(named(file).file, mark.line, mark.column);
     let is_sound = parsed.complaints.is_empty();
@@ -157,18 +163,23 @@ mod tests {
             file("list.yaml", "- a\n"),
             file("twice.yaml", "a: 1\na: 2\n"),
             folder.path().join("none.yaml"),
-            file("empty.yaml", ""),
+            file("empty.yaml", "\n"),
+            file("comment.yaml", "# nothing yet\n"),
             file("good.json", "{\"a\": {\"b\": true}}"),
         ];
         let mut problems = Vec::new();
         assert_eq!(merged(&files, &mut problems), json!({"a": {"b": true}}));
         let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(told.len(), 3, "{told:?}");
+        assert_eq!(told.len(), 4, "{told:?}");
         assert!(
             told[0].contains("list.yaml:1:1: error: the values must be a mapping"),
             "{told:?}"
         );
         assert!(told[1].contains("twice.yaml:2:1"), "{told:?}");
+        assert!(
+            told[3].contains("empty.yaml: error: the values are empty"),
+            "{told:?}"
+        );
         assert!(
             told[2].contains("none.yaml: error: the values cannot be read"),
             "{told:?}"
