@@ -168,6 +168,48 @@ pub(super) fn callers(
     });
 }
 
+/// Shows the numbers of calls that are bounded.
+pub(super) fn loads(metrics: &Metrics, config: watch::Receiver<Arc<Config>>) {
+    metrics.show(move |page| {
+        let config = Arc::clone(&config.borrow());
+        let loads = &config.loads;
+        if !loads.any() && config.memory.is_none() {
+            return;
+        }
+        for (name, kind, help, value) in [
+            (
+                "sidegate_limited_total",
+                "counter",
+                "Calls that were refused because there were too many, or no memory for them.",
+                loads.refused(),
+            ),
+            (
+                "sidegate_memory_short",
+                "gauge",
+                "Whether no call is begun because memory is short.",
+                loads.is_short().into(),
+            ),
+        ] {
+            page.single(name, kind, help, value);
+        }
+        let (running, waiting) = ("sidegate_limit_running", "sidegate_limit_waiting");
+        page.family(
+            running,
+            "gauge",
+            "Calls that run, where their number is bounded.",
+        );
+        for (of, count, _) in loads.running() {
+            if let Some(count) = count {
+                page.sample(running, format_args!("{{limit=\"{}\"}}", label(of)), count);
+            }
+        }
+        page.family(waiting, "gauge", "Calls that wait for a place.");
+        for (of, _, count) in loads.running() {
+            page.sample(waiting, format_args!("{{limit=\"{}\"}}", label(of)), count);
+        }
+    });
+}
+
 /// Shows until when the certificates are valid that clients are shown.
 pub(super) fn certificates(metrics: &Metrics, server: Arc<tls::Server>) {
     metrics.show(move |page| {

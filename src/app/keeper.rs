@@ -19,8 +19,7 @@ use super::reload::{
     Attempt, History, Look, Outcome, Part, Prepared, Request, Watcher, between, blank,
 };
 use super::schemas::{Next, Schemas};
-use super::{discovery, keys, signal};
-use crate::auth::Auth;
+use super::{discovery, keys, memory, signal};
 use crate::config::changes::{Change, changes};
 use crate::config::{self, Config};
 use crate::life::ready::Ready;
@@ -134,6 +133,7 @@ impl Keeper {
             others: Others::default(),
         };
         work.others.follow(&work.begun);
+        let _memory = task::spawn_local("memory", memory::watch(work.config.subscribe()));
         let _keys = task::spawn_local("keys", keys::follow(work.config.subscribe()));
         let mut hangups = signal::hangups();
         let mut watcher = Watcher::new();
@@ -234,7 +234,7 @@ impl Work {
         let waiting = changes(&self.begun.tree, &config.tree);
         tried.waiting = waiting.iter().filter(|one| waits(one)).map(shown).collect();
         config.keep_fixed(&self.begun);
-        config.auth = Arc::new(Auth::clone(&config.auth).inheriting(&current.auth));
+        config.inherit(&current);
         let settings = changes(&current.tree, &config.tree);
         let settings = settings.iter().filter(|one| !waits(one)).map(shown);
         let settings: Vec<String> = settings.collect();

@@ -18,6 +18,7 @@ mod follow;
 mod health;
 mod keeper;
 mod keys;
+mod memory;
 mod outputs;
 mod own_config;
 mod parts;
@@ -347,6 +348,7 @@ impl Bound {
         figures::upstreams(metrics, common.config.clone());
         common.history.show(metrics);
         common.sources.show(metrics);
+        figures::loads(metrics, common.config.clone());
         figures::callers(metrics, Arc::clone(&common.callers), common.config.clone());
         if let Some(tls) = &self.tls {
             tls.tell();

@@ -54,9 +54,12 @@ fn token_keys() -> Part {
             };
             let issuers = after.auth.issuers.iter();
             let changed = issuers.filter(|issuer| issuer.keys.remote().is_none() && !same(issuer));
+            let keys = before.auth.api_keys.digest() != after.auth.api_keys.digest();
+            let keys = keys.then(|| String::from("API keys"));
             Ok(Prepared {
                 changes: changed
                     .map(|issuer| format!("keys: {}", issuer.name))
+                    .chain(keys)
                     .collect(),
                 ..Prepared::silent(|| {})
             })

@@ -1,6 +1,7 @@
 //! THE order of the layers, outermost first.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tower::Service;
 
@@ -9,6 +10,7 @@ use crate::layer::builtin::{self, Builtin};
 use crate::layer::deadline::Deadlines;
 use crate::layer::gather::Gather;
 use crate::layer::guard::{self, Guard};
+use crate::layer::limit::{Limit, Loads};
 use crate::life::drain::Drain;
 use crate::protocol::gate::Gate;
 use crate::upstream::plain::Plain;
@@ -22,13 +24,32 @@ pub(super) fn stack(
     builtin: builtin::Params,
     drain: Drain,
     guard: Option<guard::Params>,
+    loads: Option<Arc<Loads>>,
 ) -> Stack {
     // The app, or whichever upstream the policy of a call names.
     let service = Set::new(upstreams);
     // Nearest the app: nothing is sent before the one message of a unary request is there and
     // sound, so that the app never hears of bad JSON.
     let service = Gather::new(service);
-    // Before gathering, because reflection is a stream that is answered as it comes.
+    match loads {
+        None => answering(service, builtin, drain, guard),
+        // Before gathering, which reads bodies; after the guard, which says whose call it is.
+        Some(loads) => answering(Limit::new(service, loads), builtin, drain, guard),
+    }
+}
+
+fn answering<S>(
+    service: S,
+    builtin: builtin::Params,
+    drain: Drain,
+    guard: Option<guard::Params>,
+) -> Stack
+where
+    S: Service<Call, Response = Reply, Error = Fault> + Clone + 'static,
+    S::Future: 'static,
+{
+    // Before gathering, because reflection is a stream that is answered as it comes; and before
+    // limits, so that an overload is told from an illness.
     let service = Builtin::new(service, builtin);
     match guard {
         None => outermost(service, drain),

@@ -106,13 +106,15 @@ fn handler(shared: &Shared, config: &Config, upstreams: &Latest, sink: &Arc<dyn 
         counts: Arc::clone(&shared.callers),
     });
     let gate = stack::gate(guard.clone());
+    let counts = config.loads.any() || config.memory.is_some();
+    let loads = counts.then(|| Arc::clone(&config.loads));
     let door = FrontDoor::new(
         protocol::Params {
             gate,
             ..protocol_params(shared, config)
         },
         Arc::clone(&shared.live),
-        stack::stack(upstreams, builtin, shared.drain.clone(), guard),
+        stack::stack(upstreams, builtin, shared.drain.clone(), guard, loads),
         Arc::clone(sink),
     )
     .with_fallback(config.fallback.clone().map(stack::fallback));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
+use super::api_key::ApiKey;
 use super::{Issuer, claims};
 use crate::call::Identity;
 
@@ -51,6 +52,20 @@ impl Caller {
             others: Vec::new(),
             by: "token",
             headers,
+        }
+    }
+
+    /// The owner of an API key.
+    pub(super) fn by_api_key(owner: &ApiKey) -> Self {
+        let scopes = owner.scopes.join(" ");
+        Self {
+            name: Arc::clone(&owner.name),
+            others: Vec::new(),
+            by: "api_key",
+            headers: Some((SCOPES, value(&scopes)))
+                .filter(|_| !scopes.is_empty())
+                .into_iter()
+                .collect(),
         }
     }
 

@@ -65,13 +65,7 @@ fn time(claims: &Claims, name: &'static str) -> Result<Option<f64>, Wrong> {
 
 /// Whether the token is good for what is asked.
 pub(super) fn satisfy(claims: &Claims, access: &Access) -> Result<(), Fault> {
-    let has = |scope: &str| scopes(claims).any(|held| held == scope);
-    if !access.scopes.iter().all(|scope| has(scope)) {
-        let all = access.scopes.join(" ");
-        let message = format!("the token has to be good for: {all}");
-        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{all}\"");
-        return Err(denied("SCOPE_MISSING", message).with_allow(challenge));
-    }
+    good_for(&scopes(claims).collect::<Vec<_>>(), access)?;
     for (name, wanted) in &access.claims {
         let found = find(claims, name);
         let fits = found.is_some_and(|found| holds(found, wanted));
@@ -81,6 +75,17 @@ pub(super) fn satisfy(claims: &Claims, access: &Access) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Whether who is good for this is good for what is asked.
+pub(super) fn good_for(held: &[&str], access: &Access) -> Result<(), Fault> {
+    if access.scopes.iter().all(|scope| held.contains(&&**scope)) {
+        return Ok(());
+    }
+    let all = access.scopes.join(" ");
+    let message = format!("the caller has to be good for: {all}");
+    let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{all}\"");
+    Err(denied("SCOPE_MISSING", message).with_allow(challenge))
 }
 
 fn denied(reason: &'static str, message: String) -> Fault {

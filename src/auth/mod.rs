@@ -8,6 +8,7 @@
 //! Nothing here does I/O or reads a clock: files are read by whoever resolves the configuration, and
 //! keys that are published elsewhere are brought to their [`KeySet`] by somebody else.
 
+mod api_key;
 mod caller;
 mod claims;
 mod jwk;
@@ -25,6 +26,7 @@ use http::HeaderMap;
 use crate::call::record::CallRecord;
 use crate::call::{Blame, Code, Fault};
 use crate::schema::access::Access;
+pub use api_key::{ApiKeys, BadLine, MOST_BYTES as MOST_BYTES_OF_API_KEYS};
 pub use caller::{Caller, is_own_header};
 pub use jwk::{Keys, MOST_BYTES};
 pub use places::Places;
@@ -36,7 +38,9 @@ use token::{Token, Wrong};
 pub struct Auth {
     /// Who signs tokens.
     pub issuers: Vec<Issuer>,
-    /// Where tokens are found.
+    /// Those who have a key of their own.
+    pub api_keys: Arc<ApiKeys>,
+    /// Where tokens and keys are found.
     pub places: Places,
     /// Whether the application gets the tokens too.
     pub forwards_tokens: bool,
@@ -118,6 +122,14 @@ impl Auth {
                 return admit(access, caller).map_err(refused);
             }
         }
+        if access.ways.api_key
+            && let Some(key) = self.places.api_key(headers, record)
+        {
+            let owner = self.api_keys.owner(key).ok_or_else(|| refused(bad_key()))?;
+            let held: Vec<&str> = owner.scopes.iter().map(|scope| &**scope).collect();
+            claims::good_for(&held, access).map_err(refused)?;
+            return admit(access, Caller::by_api_key(owner)).map_err(refused);
+        }
         if let Some(client) = &record.peer.client
             && access.ways.certificate
         {
@@ -173,11 +185,17 @@ fn admit(access: &Access, caller: Caller) -> Result<Caller, Fault> {
 }
 
 fn nobody(access: &Access) -> Fault {
-    let (message, challenge) = match (access.ways.token, access.ways.certificate) {
-        (true, _) => ("a token is needed", "Bearer"),
-        (false, _) => ("a client certificate is needed", "Mutual"),
+    let (message, challenge) = match (access.ways.token, access.ways.api_key) {
+        (true, true) => ("a token or an API key is needed", "Bearer, ApiKey"),
+        (true, false) => ("a token is needed", "Bearer"),
+        (false, true) => ("an API key is needed", "ApiKey"),
+        (false, false) => ("a client certificate is needed", "Mutual"),
     };
     unauthenticated("NO_CREDENTIALS", message).with_allow(challenge)
+}
+
+fn bad_key() -> Fault {
+    unauthenticated("BAD_API_KEY", "the API key is not known").with_allow("ApiKey")
 }
 
 fn bad_token(wrong: &Wrong) -> Fault {

@@ -1,4 +1,4 @@
-//! Where a call brings its token: `authorization`, and for callers who cannot set it, browsers with
+//! Where a call brings its API key, and where its token: `authorization`, and for callers who cannot set it, browsers with
 //! a WebSocket or an EventSource, a cookie or a parameter of the query.
 
 use http::header::{AUTHORIZATION, COOKIE};
@@ -14,6 +14,10 @@ pub struct Places {
     pub cookie: Option<Box<str>>,
     /// A parameter of the query.
     pub query: Option<Box<str>>,
+    /// A header with an API key.
+    pub key_header: Option<http::HeaderName>,
+    /// A parameter of the query with one.
+    pub key_query: Option<Box<str>>,
 }
 
 impl Places {
@@ -48,10 +52,28 @@ impl Places {
         let found = cookie.and_then(|name| self::cookie(headers, name));
         Ok(found.or_else(|| {
             let name = self.query.as_deref()?;
-            let mut pairs = record.uri.query()?.split('&');
-            pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+            query(record, name)
         }))
     }
+
+    /// The API key of a call: no browser sends one by itself.
+    pub(super) fn api_key<'c>(
+        &self,
+        headers: &'c HeaderMap,
+        record: &'c CallRecord,
+    ) -> Option<&'c [u8]> {
+        let header = self.key_header.as_ref().and_then(|name| headers.get(name));
+        header.map(http::HeaderValue::as_bytes).or_else(|| {
+            let name = self.key_query.as_deref()?;
+            query(record, name).map(str::as_bytes)
+        })
+    }
+}
+
+/// The first parameter of a name, as it stands in the query.
+fn query<'c>(record: &'c CallRecord, name: &str) -> Option<&'c str> {
+    let mut pairs = record.uri.query()?.split('&');
+    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// The first cookie of a name.

@@ -165,7 +165,8 @@ impl Fault {
     }
 
     /// The methods for an `Allow` header (R8); of a 415, the encodings for an `Accept-Encoding`; of a
-    /// 401 or 403, the challenge for a `WWW-Authenticate`.
+    /// 401 or 403, the challenge for a `WWW-Authenticate`; of a 429 or 503, the seconds for a
+    /// `Retry-After`.
     #[must_use]
     pub fn with_allow(mut self, allow: impl Into<String>) -> Self {
         self.0.allow = Some(allow.into());

@@ -12,7 +12,7 @@ use super::overlay::Input;
 use super::resolve::path;
 use super::settings::{AuthSettings, ClientAuth, IssuerSettings, RouteAuthSettings, Settings};
 use super::tree::Tree;
-use crate::auth::{self, Auth, Issuer, KeySet, Keys, Places, Remote};
+use crate::auth::{self, ApiKeys, Auth, Issuer, KeySet, Keys, Places, Remote};
 use crate::protocol::metadata::is_hop_by_hop;
 use crate::schema::access::{Access, Ways};
 use crate::schema::policy::RestOptions;
@@ -58,15 +58,52 @@ pub(super) fn resolve(
     }
     // One that takes any token comes after those that name theirs.
     issuers.sort_by_key(|issuer| issuer.iss.is_none());
+    let api_keys = api_keys((tree, input), &mut files, problems);
     let auth = Auth {
         issuers,
+        api_keys: Arc::new(api_keys),
         places: Places {
             cookie: settings.token_cookie.as_ref().map(|name| name.0.clone()),
             query: settings.token_query.as_ref().map(|name| name.0.clone()),
+            key_header: HeaderName::try_from(&*settings.api_keys.header.0).ok(),
+            key_query: settings.api_keys.query.as_ref().map(|name| name.0.clone()),
         },
         forwards_tokens: settings.forward_token,
     };
     (Arc::new(auth), files)
+}
+
+/// Reads the file with API keys, if there is one.
+fn api_keys(
+    (tree, input): (&Tree, &Input),
+    files: &mut Vec<PathBuf>,
+    problems: &mut Vec<Problem>,
+) -> ApiKeys {
+    let Some(branch) = tree.branch(&["auth", "api_keys", "file"]) else {
+        return ApiKeys::default();
+    };
+    let Some(path) = path(&branch.tree, input) else {
+        return ApiKeys::default();
+    };
+    files.push(path.clone());
+    let shown = path.display().to_string();
+    let place = || branch.tree.origin.location();
+    let text = match fs::read(&path) {
+        Ok(bytes) if bytes.len() > auth::MOST_BYTES_OF_API_KEYS => Err("is too large".to_owned()),
+        Ok(bytes) => String::from_utf8(bytes).map_err(|_binary| "is no text".to_owned()),
+        Err(error) => Err(format!("cannot be read: {error}")),
+    };
+    match text.map(|text| ApiKeys::parse(&text)) {
+        Ok(Ok(keys)) => return keys,
+        Ok(Err(wrong)) => {
+            let file: Arc<str> = shown.into();
+            problems.extend(wrong.into_iter().map(|wrong| {
+                Problem::error(Location::at(Arc::clone(&file), wrong.line, 1), wrong.why)
+            }));
+        }
+        Err(why) => problems.push(Problem::error(place(), format!("{shown} {why}"))),
+    }
+    ApiKeys::default()
 }
 
 struct Place<'a> {
@@ -166,8 +203,9 @@ pub(super) fn prepare(settings: &AuthSettings, rest: &mut RestOptions) {
         .flat_map(|issuer| issuer.headers.keys());
     let names: BTreeSet<Box<str>> = headers.map(|name| name.0.clone()).collect();
     add(&mut rest.denied_headers, names);
-    let query = settings.token_query.as_ref().map(|name| name.0.clone());
-    add(&mut rest.ignored_query, query);
+    let queries = [&settings.token_query, &settings.api_keys.query];
+    let queries = queries.into_iter().flatten().map(|name| name.0.clone());
+    add(&mut rest.ignored_query, queries);
 }
 
 fn add(list: &mut Vec<Box<str>>, names: impl IntoIterator<Item = Box<str>>) {
@@ -222,7 +260,12 @@ pub(super) fn conflicts(settings: &Settings, tree: &Tree, problems: &mut Vec<Pro
     }
     let reads = [("authorization", "auth.jwt", !auth.jwt.is_empty())];
     let cookie = ("cookie", "auth.token_cookie", auth.token_cookie.is_some());
-    for (header, reader, is_read) in reads.into_iter().chain([cookie]) {
+    let key = (
+        &*auth.api_keys.header.0,
+        "auth.api_keys",
+        auth.api_keys.file.is_some(),
+    );
+    for (header, reader, is_read) in reads.into_iter().chain([cookie, key]) {
         let denied = &settings.rest.headers.deny;
         if is_read && denied.iter().any(|name| *name.0 == *header) {
             let place = tree.value_place(&["rest", "headers", "deny"]);
@@ -245,16 +288,20 @@ fn lacking(
 ) {
     let name = at.join(".");
     let certificates = settings.tls.client_auth != ClientAuth::Off;
-    let both = ways.token && ways.certificate;
-    let (tokens, certificates) = (!settings.auth.jwt.is_empty(), certificates);
-    let help = if both && (tokens || certificates) {
+    let tokens = !settings.auth.jwt.is_empty();
+    let keys = settings.auth.api_keys.file.is_some();
+    let help = if (ways.token && tokens)
+        || (ways.api_key && keys)
+        || (ways.certificate && certificates)
+        || !ways.any()
+    {
         return;
-    } else if ways.token && !tokens {
+    } else if ways.token {
         "name who signs tokens in `auth.jwt`"
-    } else if ways.certificate && !certificates {
-        "ask for certificates by `tls.client_auth` and `tls.client_ca`"
+    } else if ways.api_key {
+        "name the file with keys in `auth.api_keys.file`"
     } else {
-        return;
+        "ask for certificates by `tls.client_auth` and `tls.client_ca`"
     };
     let message = format!("`{name}` asks for what nobody can show");
     problems.push(Problem::error(tree.value_place(at), message).with_help(help));

@@ -6,7 +6,7 @@ use super::settings::Settings;
 use super::tree::Tree;
 use super::upstreams;
 use super::values::PeriodOrOff;
-use super::{app_config, auth, discovery, secured};
+use super::{app_config, auth, discovery, quotas, secured};
 use crate::protocol::cors::Origin;
 use crate::protocol::metadata::is_hop_by_hop;
 use crate::schema::problem::Problem;
@@ -24,6 +24,7 @@ pub(super) fn find(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>
     response_headers(settings, tree, problems);
     app_config::conflicts(settings, tree, problems);
     auth::conflicts(settings, tree, problems);
+    quotas::conflicts(settings, tree, problems);
 }
 
 /// Two listeners on one address.

@@ -19,9 +19,79 @@ pub(super) fn memory() -> Option<u64> {
     memory_limit(&read)
 }
 
-/// The smallest memory limit of the cgroups above us. Version 1 says "none" by a huge number.
+/// The memory that a cgroup gives us, and when it is short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memory {
+    limit: u64,
+    percent: u64,
+    /// What is used, and what of it can be given back at once.
+    usage: PathBuf,
+    stat: PathBuf,
+}
+
+impl Memory {
+    /// That of the cgroup above us which gives least; `None` when nobody limits it, or when all of it
+    /// may be used.
+    pub(super) fn find(percent: u32) -> Option<Self> {
+        Self::among(percent, &read)
+    }
+
+    fn among(percent: u32, read: Read<'_>) -> Option<Self> {
+        if percent >= 100 {
+            return None;
+        }
+        let at = |directory: &Path, limit: &str, usage: &str| {
+            let limit = read(&directory.join(limit))?.trim().parse::<u64>().ok()?;
+            Some(Self {
+                limit,
+                percent: percent.into(),
+                usage: directory.join(usage),
+                stat: directory.join("memory.stat"),
+            })
+        };
+        let unified = own_directories(read, "", Path::new("/sys/fs/cgroup"));
+        let unified = unified.iter();
+        let unified = unified.filter_map(|path| at(path, "memory.max", "memory.current"));
+        let older = own_directories(read, "memory", Path::new("/sys/fs/cgroup/memory"));
+        let older = older.iter();
+        let older =
+            older.filter_map(|path| at(path, "memory.limit_in_bytes", "memory.usage_in_bytes"));
+        let limited = unified.chain(older).filter(|one| one.limit < NO_LIMIT);
+        limited.min_by_key(|one| one.limit)
+    }
+
+    /// What is used of it and cannot be given back at once: files that were read can.
+    pub fn used(&self) -> Option<u64> {
+        self.used_by(&read)
+    }
+
+    fn used_by(&self, read: Read<'_>) -> Option<u64> {
+        let all: u64 = read(&self.usage)?.trim().parse().ok()?;
+        let stat = read(&self.stat).unwrap_or_default();
+        let of = |name: &str| {
+            let line = stat.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|rest| rest.trim().parse::<u64>().ok())
+        };
+        let files = of("total_inactive_file ").or_else(|| of("inactive_file "));
+        Some(all.saturating_sub(files.unwrap_or_default()))
+    }
+
+    /// All of it.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Whether so much is too much.
+    pub fn is_short(&self, used: u64) -> bool {
+        used.saturating_mul(100) > self.limit.saturating_mul(self.percent)
+    }
+}
+
+/// Version 1 says "none" by a huge number.
+const NO_LIMIT: u64 = 1 << 60;
+
+/// The smallest memory limit of the cgroups above us.
 fn memory_limit(read: Read<'_>) -> Option<u64> {
-    const NO_LIMIT: u64 = 1 << 60;
     let unified = own_directories(read, "", Path::new("/sys/fs/cgroup"));
     let unified = unified.iter().map(|directory| directory.join("memory.max"));
     let older = own_directories(read, "memory", Path::new("/sys/fs/cgroup/memory"));
@@ -123,6 +193,26 @@ mod tests {
 
     /// Files of a machine and what is found there.
     type Row<'a, T> = (&'a [(&'a str, &'a str)], Option<T>);
+
+    #[test]
+    fn f22_memory_is_short_when_what_cannot_be_given_back_is_near_the_limit() {
+        let files = [
+            ("/proc/self/cgroup", "0::/a/b\n"),
+            ("/sys/fs/cgroup/a/memory.max", "1000\n"),
+            ("/sys/fs/cgroup/a/b/memory.max", "max\n"),
+            ("/sys/fs/cgroup/a/memory.current", "950\n"),
+            ("/sys/fs/cgroup/a/memory.stat", "anon 1\ninactive_file 60\n"),
+        ];
+        let memory = with(&files, |read| Memory::among(90, read)).unwrap();
+        assert_eq!(memory.limit(), 1000);
+        let used = with(&files, |read| memory.used_by(read)).unwrap();
+        assert_eq!(
+            (used, memory.is_short(used), memory.is_short(901)),
+            (890, false, true)
+        );
+        assert_eq!(with(&files, |read| Memory::among(100, read)), None);
+        assert_eq!(with(&[], |read| Memory::among(90, read)), None);
+    }
 
     #[test]
     fn a_quota_is_rounded_up_and_the_smallest_counts() {

@@ -34,6 +34,7 @@ mod load;
 mod machine;
 mod manual;
 mod overlay;
+mod quotas;
 mod reference;
 mod resolve;
 mod route_headers;
@@ -58,6 +59,7 @@ use std::time::Duration;
 use crate::auth::Auth;
 use crate::export::otlp::Collector;
 use crate::export::{file, fluent, scrape};
+use crate::layer::limit::Loads;
 use crate::life::secret::Secret;
 use crate::protocol::cors;
 use crate::schema::compile::{AutoMapping, Conflicts, RulesMode};
@@ -73,6 +75,7 @@ use values::Network;
 pub use app_config::AppConfig;
 pub use discovery::{Discovery, Registration, Registry};
 pub use load::{listeners, load};
+pub use machine::Memory;
 pub use manual::manual;
 pub use overlay::{Input, SWITCHES, Switch};
 pub use reference::json_schema;
@@ -119,6 +122,10 @@ pub struct Config {
     pub cors: cors::Params,
     /// Worker threads.
     pub workers: usize,
+    /// What is used of the numbers of calls there may be.
+    pub loads: Arc<Loads>,
+    /// The memory there is, if nothing new is begun when it is short.
+    pub memory: Option<Memory>,
     /// Who callers are, and may be.
     pub auth: Arc<Auth>,
     /// The files that it was read from.
@@ -152,6 +159,14 @@ impl Config {
     /// The same, to be changed.
     pub fn upstreams_mut(&mut self) -> impl Iterator<Item = &mut upstream::Params> {
         std::iter::once(&mut self.upstream).chain(&mut self.more_upstreams)
+    }
+
+    /// The same, with what is used already of numbers of calls that have not changed.
+    pub fn inherit(&mut self, before: &Self) {
+        self.auth = Arc::new(Auth::clone(&self.auth).inheriting(&before.auth));
+        let now = tokio::time::Instant::now().into_std();
+        let loads = Loads::new(&quotas::all(&self.policies), Some(&before.loads), now);
+        self.loads = Arc::new(loads);
     }
 
     /// The files and directories that it is made from, those included that are not there.

@@ -13,9 +13,10 @@ use super::tree::{Source, Tree};
 use super::values::{HeaderName, PeriodOrOff, Selector};
 use super::{
     Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, app_config, auth, discovery,
-    load, machine, route_headers, secured, traffic, upstreams,
+    load, machine, quotas, route_headers, secured, traffic, upstreams,
 };
 use crate::export::{file, fluent};
+use crate::layer::limit::Loads;
 use crate::protocol::cors::{self, Origins};
 use crate::schema::policy::{BoundHeader, Limits, Policies, Policy, RestOptions, Timeouts};
 use crate::schema::problem::Problem;
@@ -46,6 +47,7 @@ pub(super) fn resolve(
         );
     }
     let workers = settings.limits.workers.0;
+    let policies = policies(&settings, &tree);
     let (auth, auth_files) = auth::resolve(&settings.auth, &tree, input, problems);
     Some(Config {
         listen: settings.listen.0,
@@ -61,7 +63,13 @@ pub(super) fn resolve(
             conflicts: settings.rest.conflicts.into(),
             allow_unknown_methods: settings.schema.unknown_methods.into(),
         },
-        policies: policies(&settings, &tree),
+        loads: Arc::new(Loads::new(
+            &quotas::all(&policies),
+            None,
+            tokio::time::Instant::now().into_std(),
+        )),
+        memory: machine::Memory::find(settings.limits.memory_percent),
+        policies,
         selected: selected(&settings, &tree),
         upstream: upstreams::application(&settings),
         more_upstreams: upstreams::others(&settings),
@@ -96,7 +104,7 @@ pub(super) fn resolve(
 fn telemetry(all: &Settings, tree: &Tree, input: &Input) -> Telemetry {
     let settings = &all.telemetry;
     let mut log = log_options(&settings.log);
-    let query = all.auth.token_query.iter();
+    let query = all.auth.token_query.iter().chain(&all.auth.api_keys.query);
     log.hidden
         .extend(query.map(|name| name.0.to_lowercase().into()));
     let app_logs = tree.items(&["telemetry", "app_logs"]);
@@ -277,7 +285,7 @@ fn policies(settings: &Settings, tree: &Tree) -> Policies {
             .filter(|(wide, _)| wide.covers(selector))
             .collect();
         covering.sort_by_key(|(wide, _)| wide.as_str().len());
-        let policy = covering
+        let mut policy = covering
             .iter()
             .fold(default.clone(), |policy, (wide, route)| {
                 let mut policy = except(&policy, route, route_headers::bound(wide, route, tree));
@@ -285,6 +293,8 @@ fn policies(settings: &Settings, tree: &Tree) -> Policies {
                 route_headers::send(&mut policy, route_headers::sent(wide, route, tree));
                 policy
             });
+        let covering: Vec<&Selector> = covering.iter().map(|(wide, _)| *wide).collect();
+        policy.quotas.extend(quotas::of_route(settings, &covering));
         (selector.as_str().into(), Arc::new(policy))
     });
     let exceptions: Vec<_> = exceptions.collect();
@@ -343,6 +353,7 @@ fn default_policy(settings: &Settings) -> Policy {
         retry: None,
         traffic: None,
         access: auth::everybody(&settings.auth),
+        quotas: quotas::everybody(settings).into_iter().collect(),
     }
 }
 
@@ -372,6 +383,7 @@ fn except(base: &Policy, route: &RouteSettings, bound: Vec<BoundHeader>) -> Poli
         },
         traffic: traffic::onto(base.traffic.as_ref(), route),
         access: auth::onto(&route.auth, base.access.as_ref()),
+        quotas: base.quotas.clone(),
     }
 }
 

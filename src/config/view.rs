@@ -12,7 +12,7 @@ use super::values::{Selector, Typed};
 const HIDDEN: &str = "***";
 
 /// Keys of `limits` that a route may say otherwise; the first two stand beside a route's `limits`.
-const LIMITS: [&str; 7] = [
+const LIMITS: [&str; 15] = [
     "timeout",
     "max_timeout",
     "request",
@@ -20,6 +20,14 @@ const LIMITS: [&str; 7] = [
     "response_message",
     "body_idle",
     "response_stall",
+    "rate",
+    "burst",
+    "concurrency",
+    "queue",
+    "queue_time",
+    "client_rate",
+    "client_burst",
+    "client_concurrency",
 ];
 
 /// A key with the value that holds.

@@ -140,6 +140,9 @@ impl Params {
         self.counts.admitted.fetch_add(1, Ordering::Relaxed);
         if !self.auth.forwards_tokens {
             headers.remove(AUTHORIZATION);
+            if let Some(name) = &self.auth.places.key_header {
+                headers.remove(name);
+            }
         }
         caller.write(headers);
         record.note().caller = Some(Arc::clone(caller.name()));

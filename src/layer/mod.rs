@@ -8,3 +8,4 @@ pub mod builtin;
 pub mod deadline;
 pub mod gather;
 pub mod guard;
+pub mod limit;

@@ -31,7 +31,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use http::header::{ACCEPT_ENCODING, ALLOW, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 
@@ -366,6 +368,7 @@ fn hint(fault: &Fault) -> Option<(HeaderName, HeaderValue)> {
     let name = match fault.http() {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ACCEPT_ENCODING,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => WWW_AUTHENTICATE,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => RETRY_AFTER,
         _ => ALLOW,
     };
     Some((name, value))

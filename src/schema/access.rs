@@ -22,6 +22,8 @@ pub struct Access {
 pub struct Ways {
     /// A signed token.
     pub token: bool,
+    /// A secret of the caller's own.
+    pub api_key: bool,
     /// A certificate that the connection was made with.
     pub certificate: bool,
 }
@@ -29,7 +31,7 @@ pub struct Ways {
 impl Ways {
     /// Whether somebody has to be known at all.
     pub fn any(self) -> bool {
-        self.token || self.certificate
+        self.token || self.api_key || self.certificate
     }
 }
 
@@ -44,11 +46,20 @@ impl Access {
 
     /// In words, for people.
     pub fn describe(&self) -> String {
-        let mut said = match (self.ways.token, self.ways.certificate) {
-            (true, true) => String::from("a caller shows a token or a certificate"),
-            (true, false) => String::from("a caller shows a token"),
-            (false, true) => String::from("a caller shows a certificate"),
-            (false, false) => String::from("nobody is asked who he is"),
+        let ways = [
+            (self.ways.token, "a token"),
+            (self.ways.api_key, "an API key"),
+            (self.ways.certificate, "a certificate"),
+        ];
+        let ways: Vec<&str> = ways
+            .iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, way)| *way)
+            .collect();
+        let mut said = if ways.is_empty() {
+            String::from("nobody is asked who he is")
+        } else {
+            format!("a caller shows {}", ways.join(" or "))
         };
         if !self.scopes.is_empty() {
             said.push_str(&format!(" that is good for {}", self.scopes.join(" and ")));

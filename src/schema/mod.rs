@@ -24,6 +24,7 @@ mod place;
 pub mod plan;
 pub mod policy;
 pub mod problem;
+pub mod quota;
 mod routing;
 mod rules;
 mod selector;

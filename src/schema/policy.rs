@@ -9,6 +9,7 @@ use std::time::Duration;
 pub use crate::route::path::Unescape;
 use crate::schema::access::Access;
 use crate::schema::problem::Location;
+use crate::schema::quota::Quota;
 use crate::schema::traffic::Traffic;
 use crate::wire::compress::Encoding;
 
@@ -29,6 +30,8 @@ pub struct Policy {
     pub traffic: Option<Arc<Traffic>>,
     /// What callers have to show; `None` if nothing.
     pub access: Option<Arc<Access>>,
+    /// How many calls there may be.
+    pub quotas: Vec<Arc<Quota>>,
 }
 
 /// When a call that the application answered with a failure is sent again (gRFC A6).
@@ -373,6 +376,7 @@ impl Default for Policy {
             retry: None,
             traffic: None,
             access: None,
+            quotas: Vec::new(),
         }
     }
 }

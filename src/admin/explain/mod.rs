@@ -305,6 +305,9 @@ impl Explanation {
         self.goes_to(world, &method.policy);
         self.settings = (world.settings)(method);
         self.access(schema, method.policy.access.as_deref());
+        for quota in &method.policy.quotas {
+            self.say(quota.describe());
+        }
         self.rpc = Some(Rpc {
             name: method.path.trim_start_matches('/').to_owned(),
             stream: method.kind.to_string(),

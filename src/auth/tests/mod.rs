@@ -79,9 +79,11 @@ fn auth(known: Keys) -> Auth {
             headers: vec![("x-tenant".parse().unwrap(), "org.tenant".into())],
             keys: KeySet::of(known),
         }],
+        api_keys: Arc::default(),
         places: Places {
             cookie: Some("session".into()),
             query: Some("token".into()),
+            ..Places::default()
         },
         forwards_tokens: true,
     }

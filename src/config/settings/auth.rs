@@ -11,8 +11,8 @@ use crate::schema::access::Ways;
 
 /// Who may call.
 ///
-/// Whoever is let in is told to the application by `x-sidegate-caller` (the `sub` of a token, or the
-/// name in a certificate), `x-sidegate-caller-by`, `x-sidegate-issuer` and `x-sidegate-scopes`.
+/// Whoever is let in is told to the application by `x-sidegate-caller` (the `sub` of a token, the
+/// name of an API key or in a certificate), `x-sidegate-caller-by`, `x-sidegate-issuer` and `x-sidegate-scopes`.
 /// Headers that begin with `x-sidegate-` never pass from outside, whether anybody is asked who he
 /// is or not.
 ///
@@ -34,12 +34,31 @@ pub struct AuthSettings {
     /// A parameter of the query with a token, for the same. Logs never show it.
     pub token_query: Option<QueryName>,
 
-    /// Whether the application gets the header `authorization` too.
+    /// Whether the application gets the header `authorization` too, and that of API keys.
     pub forward_token: bool,
+
+    /// Callers who have a key of their own.
+    pub api_keys: ApiKeySettings,
 
     /// Who signs tokens, by a name of your choice. A token is looked at by the first one whose
     /// `issuer` it names, or that has none.
     pub jwt: BTreeMap<String, IssuerSettings>,
+}
+
+/// Callers who have a key of their own.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct ApiKeySettings {
+    /// A file with a line for each: a name, the SHA-256 of the key in hexadecimal, and what it is good
+    /// for, if anything, with spaces between; `#` begins a comment. The keys themselves are nowhere:
+    /// let them be long and random, as `openssl rand -hex 32` makes them, and take the hash with
+    /// `printf %s KEY | sha256sum`.
+    pub file: Option<PathBuf>,
+
+    /// The header that callers send it in.
+    pub header: HeaderName,
+
+    /// A parameter of the query that callers may send it in. Logs never show it.
+    pub query: Option<QueryName>,
 }
 
 /// Somebody who signs JSON web tokens.
@@ -88,14 +107,15 @@ pub struct RouteAuthSettings {
     /// What callers have to show.
     pub require: Option<Require>,
 
-    /// What a token has to be good for, all of it: `scope`, `scp` or `scopes` says so.
+    /// What a token or an API key has to be good for, all of it: `scope`, `scp` or `scopes` of a token
+    /// says so, or the line of a key.
     pub scopes: Option<Vec<String>>,
 
     /// Claims that a token has to have, each with the values of which one is enough, as
     /// `role: [admin, editor]` or `org.tenant: [acme]`.
     pub claims: BTreeMap<String, Vec<String>>,
 
-    /// Who may call: the `sub` of a token, or a SPIFFE id, another name or the subject of a
+    /// Who may call: the `sub` of a token, the name of an API key, or a SPIFFE id, another name or the subject of a
     /// certificate; `spiffe://example.org/ns/shop/*` for all that begin so. Not set: everybody who
     /// is known.
     pub callers: Option<Vec<String>>,
@@ -108,10 +128,12 @@ choice! {
         Off => Ways::default(),
         /// A token.
         Jwt => Ways { token: true, ..Ways::default() },
+        /// An API key, see `auth.api_keys`.
+        ApiKey => Ways { api_key: true, ..Ways::default() },
         /// A client certificate, see `tls.client_auth`.
         Certificate => Ways { certificate: true, ..Ways::default() },
         /// One of those above.
-        Any => Ways { token: true, certificate: true },
+        Any => Ways { token: true, api_key: true, certificate: true },
     }
 }
 

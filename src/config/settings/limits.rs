@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::quota::QuotaSettings;
 use crate::config::values::{Count, Period, PeriodOrOff, Size};
 use crate::schema::policy;
 
@@ -52,6 +53,11 @@ pub struct LimitSettings {
 
     /// How long a connection without a call is kept.
     pub keep_alive: Period,
+
+    /// Where a cgroup limits the memory: no call is begun, but answered with 503 and UNAVAILABLE,
+    /// while more than so much of it is used, in percent. 100 for never.
+    #[schemars(range(min = 10, max = 100))]
+    pub memory_percent: u32,
 }
 
 /// What of `limits` may differ by route.
@@ -72,6 +78,10 @@ pub struct RouteLimitSettings {
 
     /// How long a client may leave an answer unread.
     pub response_stall: Option<Period>,
+
+    /// How many calls there may be.
+    #[serde(flatten)]
+    pub quota: QuotaSettings,
 }
 
 impl RouteLimitSettings {

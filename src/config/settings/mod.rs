@@ -14,6 +14,7 @@ mod discovery;
 mod json;
 mod lifecycle;
 mod limits;
+mod quota;
 mod rest;
 mod retry;
 mod routes;
@@ -31,7 +32,9 @@ use serde::{Deserialize, Serialize};
 use super::values::{Listen, ListenOrOff, Selector};
 
 pub use app_config::{AppConfigSettings, AppSignal};
-pub use auth::{AuthSettings, IssuerSettings, OpenDocs, Require, RouteAuthSettings};
+pub use auth::{
+    ApiKeySettings, AuthSettings, IssuerSettings, OpenDocs, Require, RouteAuthSettings,
+};
 pub use cors::CorsSettings;
 pub use discovery::{
     ConsulSettings, DiscoverySettings, DnsSettings, EtcdSettings, RegisterSettings,
@@ -39,6 +42,7 @@ pub use discovery::{
 pub use json::{Defaults, EnumCase, Enums, FieldNames, Int64, JsonSettings, UnknownFields};
 pub use lifecycle::{AppHealth, LifecycleSettings};
 pub use limits::{LimitSettings, RouteLimitSettings};
+pub use quota::QuotaSettings;
 pub use rest::{
     Auto, Compat, Compression, Conflicts, Docs, ErrorShape, HeaderSettings, MethodPaths, QueryPlus,
     RestSettings, RouteRestSettings, RulesMode, SseId, StreamShape, TrailingSlash, Unescape,

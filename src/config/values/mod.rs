@@ -12,6 +12,7 @@ mod name;
 mod network;
 mod origin;
 mod place;
+mod rate;
 mod registry;
 mod selector;
 mod share;
@@ -35,6 +36,7 @@ pub use name::UpstreamName;
 pub use network::Network;
 pub use origin::OriginPattern;
 pub use place::PlaceName;
+pub use rate::CallRate;
 pub use registry::RegistryUrl;
 pub use selector::Selector;
 pub use share::Share;
@@ -73,6 +75,7 @@ struct Kind {
 }
 
 const KINDS: &[Kind] = &[
+    kind::<CallRate>(),
     kind::<CollectorUrl>(),
     kind::<CookieName>(),
     kind::<CookieValue>(),
@@ -163,6 +166,7 @@ macro_rules! as_string {
 }
 
 as_string!(
+    CallRate,
     CollectorUrl,
     Count,
     CookieName,
