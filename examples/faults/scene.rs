@@ -8,7 +8,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::Result;
 use crate::app::App;
 use crate::bystander::{Bystander, Fronts};
-use crate::faults::{Fault, Found, Neighbour};
+use crate::faults::{Between, Fault, Found, Neighbour};
 use crate::gateway::{Gateway, Start, own_program};
 use crate::nameserver::NameServer;
 use crate::options::{Options, Target};
@@ -65,11 +65,12 @@ impl Scene {
         let apps = (0..fault.apps)
             .map(|_| App::start())
             .collect::<Result<Vec<App>>>()?;
-        let relay = match (fault.relay, apps.first()) {
-            (true, Some(app)) => Some(Relay::start(app.address).await?),
+        let relay = match (fault.between, apps.first()) {
+            (Between::Relay, Some(app)) => Some(Relay::start(app.address).await?),
             _ => None,
         };
-        let names = fault.names.then(NameServer::start).transpose()?;
+        let names = (fault.between == Between::Names).then(NameServer::start);
+        let names = names.transpose()?;
         let mut config = fill(fault.config, &apps, options.long);
         if let Some(relay) = &relay {
             config = config.replace("{relay}", &relay.address.to_string());

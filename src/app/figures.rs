@@ -293,6 +293,24 @@ pub(super) fn upstreams(metrics: &Metrics, config: watch::Receiver<Arc<Config>>)
             "Endpoints of an upstream that are left out for a while because they fail.",
             &|_, out| out.iter().filter(|out| **out).count() as u64,
         );
+        show(
+            "sidegate_upstream_endpoints_put_out_total",
+            "counter",
+            "How often an endpoint of an upstream was left out because it failed.",
+            &|seen, _| seen.put_out,
+        );
+        show(
+            "sidegate_upstream_retries_total",
+            "counter",
+            "Calls that were sent again because of how the application had answered.",
+            &|seen, _| seen.retried,
+        );
+        show(
+            "sidegate_upstream_retries_denied_total",
+            "counter",
+            "Retries that were not made because the budget was spent.",
+            &|seen, _| seen.retries_denied,
+        );
     });
 }
 

@@ -55,7 +55,7 @@ pub(super) struct Flight<'a> {
 impl Balance {
     pub(super) fn new(params: Params) -> Rc<Self> {
         let balance = Self {
-            budget: Budget::new(),
+            budget: Budget::new(&params.states),
             members: RefCell::new(Rc::new([])),
             version: Cell::new(u64::MAX),
             random: Cell::new(RandomState::new().hash_one(0_u8) | 1),
@@ -73,7 +73,7 @@ impl Balance {
         let member = members.find(|member| Arc::ptr_eq(&member.endpoint, endpoint))?;
         let endpoints = Arc::new(Endpoints::only(endpoint));
         Some(Rc::new(Self {
-            budget: Budget::new(),
+            budget: Budget::new(&self.params.states),
             members: RefCell::new(Rc::new([Rc::clone(member)])),
             version: Cell::new(endpoints.version()),
             random: Cell::new(1),
@@ -228,6 +228,7 @@ impl Balance {
         }
         member.failures.forget();
         if let Some(pause) = member.endpoint.put_out(self.params.ejection) {
+            self.params.states.count_put_out();
             tracing::warn!(endpoint = %member.endpoint.name(), ?pause, "the endpoint fails and is left out");
         }
     }

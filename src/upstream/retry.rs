@@ -5,18 +5,24 @@
 //! answer went to the caller. What was surely never seen is another matter: [`super::attempts`].
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
 use tokio::time::Instant;
 
+use super::States;
 use crate::call::{Call, Deadline, Fault, Reply};
 use crate::schema::policy::RetryPolicy;
 
 /// Keeps retries to a share of calls, so that they cannot become the load that keeps an
 /// application down.
 #[derive(Debug)]
-pub(super) struct Budget(Cell<f64>);
+pub(super) struct Budget {
+    left: Cell<f64>,
+    /// Where it is counted what became of wishes.
+    states: Arc<States>,
+}
 
 impl Budget {
     /// A fifth of all calls may be sent again.
@@ -24,21 +30,26 @@ impl Budget {
     /// What quiet times save up.
     const MOST: f64 = 10.0;
 
-    pub(super) fn new() -> Self {
-        Self(Cell::new(Self::MOST))
+    pub(super) fn new(states: &Arc<States>) -> Self {
+        Self {
+            left: Cell::new(Self::MOST),
+            states: Arc::clone(states),
+        }
     }
 
     fn deposit(&self) {
-        self.0.set((self.0.get() + Self::SHARE).min(Self::MOST));
+        self.left
+            .set((self.left.get() + Self::SHARE).min(Self::MOST));
     }
 
     fn withdraw(&self) -> bool {
-        let left = self.0.get() - 1.0;
-        if left < 0.0 {
-            return false;
+        let left = self.left.get() - 1.0;
+        let granted = left >= 0.0;
+        if granted {
+            self.left.set(left);
         }
-        self.0.set(left);
-        true
+        self.states.count_retry(granted);
+        granted
     }
 }
 
@@ -46,7 +57,7 @@ impl Budget {
 #[derive(Debug)]
 pub(super) struct Retries<'a> {
     /// `None` when this call is never sent again.
-    policy: Option<std::sync::Arc<RetryPolicy>>,
+    policy: Option<Arc<RetryPolicy>>,
     budget: &'a Budget,
     deadline: Deadline,
     attempts: u32,
@@ -188,12 +199,18 @@ mod tests {
     /// Fault 33: an application that fails altogether gets a fifth more, and no more.
     #[test]
     fn the_budget_is_a_fifth() {
-        let budget = Budget::new();
+        let states = Arc::<States>::default();
+        let budget = Budget::new(&states);
         let mut again = 0;
         for _ in 0..1000 {
             budget.deposit();
             again += u32::from(budget.withdraw());
         }
         assert!((200..=210).contains(&again), "{again}");
+        let seen = states.seen();
+        assert_eq!(
+            (seen.retried, seen.retries_denied),
+            (u64::from(again), 1000 - u64::from(again))
+        );
     }
 }

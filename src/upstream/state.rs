@@ -14,7 +14,18 @@ use crate::live::Live;
 
 /// The pools of one application; clones of its parameters share them.
 #[derive(Debug, Default)]
-pub struct States(Mutex<Vec<Weak<PoolState>>>);
+pub struct States {
+    pools: Mutex<Vec<Weak<PoolState>>>,
+    counts: Counts,
+}
+
+/// What retries and the breakers of endpoints have done, in all workers.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    retried: AtomicU64,
+    denied: AtomicU64,
+    put_out: AtomicU64,
+}
 
 /// The connections of one worker.
 #[derive(Debug)]
@@ -43,6 +54,12 @@ pub struct Seen {
     pub made: u64,
     /// Attempts to connect that failed.
     pub failed: u64,
+    /// Calls that were sent again because of how the application had answered.
+    pub retried: u64,
+    /// Calls that would have been, had there been any left of the budget.
+    pub retries_denied: u64,
+    /// How often an endpoint was left out because it failed.
+    pub put_out: u64,
     /// How long ago the last one was, and why.
     pub last_failure: Option<(Duration, String)>,
 }
@@ -69,17 +86,37 @@ impl States {
             failed: AtomicU64::new(0),
             failure: Live::new(None),
         });
-        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         pools.retain(|pool| pool.strong_count() > 0);
         pools.push(Arc::downgrade(&state));
         state
     }
 
+    /// An answer asks for another attempt; whether there is one.
+    pub(super) fn count_retry(&self, granted: bool) {
+        let count = match granted {
+            true => &self.counts.retried,
+            false => &self.counts.denied,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An endpoint was left out because it failed.
+    pub(super) fn count_put_out(&self) {
+        self.counts.put_out.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Everything as it is now.
     pub fn seen(&self) -> Seen {
-        let mut seen = Seen::default();
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let mut seen = Seen {
+            retried: count(&self.counts.retried),
+            retries_denied: count(&self.counts.denied),
+            put_out: count(&self.counts.put_out),
+            ..Seen::default()
+        };
         let pools = self
-            .0
+            .pools
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();

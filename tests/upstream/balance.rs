@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sidegate::call::Code;
-use sidegate::upstream::{Endpoints, Target};
+use sidegate::upstream::{Endpoints, States, Target};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
@@ -189,13 +189,17 @@ async fn an_endpoint_that_has_recovered_comes_back() {
     let (b, manner) = endpoint(Manner::Fails(14)).await;
     let endpoints = Arc::new(Endpoints::new(targets(&[&a, &b])));
     let shared = Arc::clone(&endpoints);
+    let states = Arc::<States>::default();
+    let counted = Arc::clone(&states);
     let client = Client::at("http://app", move |params| {
         params.endpoints = Arc::clone(&shared);
+        params.states = Arc::clone(&counted);
         params.ejection.first = Duration::from_millis(100);
         params.outliers.consecutive = 1;
     });
     calls(&client, 160).await;
     assert!(endpoints.load()[1].times_out() > 0);
+    assert!(states.seen().put_out > 0);
     manner.set(Manner::Good);
     while endpoints.load()[1].is_out() || endpoints.load()[1].is_on_probation() {
         assert_eq!(calls(&client, 8).await, 8);

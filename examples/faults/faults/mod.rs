@@ -36,16 +36,23 @@ pub(crate) struct Fault {
     pub(crate) neighbour: Neighbour,
     /// What the bystander's calls wait for on purpose, so that only failures count.
     pub(crate) waits: Option<&'static str>,
-    /// Whether a relay stands before the first application, as `{relay}`.
-    pub(crate) relay: bool,
-    /// Whether there is a name server, as `{dns}`; `{port}` is that of the first application.
-    pub(crate) names: bool,
+    pub(crate) between: Between,
     /// Whether it can be done to any gateway.
     pub(crate) peers: bool,
     /// Does it; without it the gateway has nothing to try it on.
     pub(crate) run: Option<Run>,
     /// What that is.
     pub(crate) missing: &'static str,
+}
+
+/// What stands between the gateway and its first application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Between {
+    Nothing,
+    /// A relay, as `{relay}`.
+    Relay,
+    /// A name server, as `{dns}`; `{port}` is that of the application.
+    Names,
 }
 
 /// Whether somebody calls meanwhile.
@@ -93,8 +100,7 @@ impl Fault {
             reads_stdout: true,
             neighbour: Neighbour::Beside,
             waits: None,
-            relay: false,
-            names: false,
+            between: Between::Nothing,
             peers: false,
             run: Some(run),
             missing: "",
@@ -131,13 +137,13 @@ impl Fault {
 
     /// A relay stands before the first application.
     fn relayed(mut self) -> Self {
-        self.relay = true;
+        self.between = Between::Relay;
         self
     }
 
     /// There is a name server.
     fn named(mut self) -> Self {
-        self.names = true;
+        self.between = Between::Names;
         self
     }
 
