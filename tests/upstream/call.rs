@@ -183,6 +183,8 @@ fn schema() -> Schema {
         routes: Default::default(),
         files: Default::default(),
         default_policy: Arc::default(),
+        policies: Default::default(),
+        guarded: false,
         allow_unknown_methods: true,
         reflection: Default::default(),
         described: Default::default(),
