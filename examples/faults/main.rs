@@ -29,6 +29,7 @@ mod bystander;
 mod client;
 mod faults;
 mod gateway;
+mod keyserver;
 mod nameserver;
 mod options;
 mod relay;

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::bystander::{Bystander, Fronts};
 use crate::faults::{Between, Fault, Found, Neighbour};
 use crate::gateway::{Gateway, Start, own_program};
+use crate::keyserver::KeyServer;
 use crate::nameserver::NameServer;
 use crate::options::{Options, Target};
 use crate::relay::Relay;
@@ -28,6 +29,7 @@ pub(crate) struct Scene {
     pub(crate) apps: Vec<App>,
     pub(crate) relay: Option<Relay>,
     pub(crate) names: Option<NameServer>,
+    pub(crate) keys: Option<KeyServer>,
     pub(crate) bystander: Option<Bystander>,
     /// Since when the bystander has been told to make no more calls.
     quiet_from: Option<Instant>,
@@ -79,6 +81,13 @@ impl Scene {
             config = config.replace("{dns}", &names.address.to_string());
             config = config.replace("{port}", &app.address.port().to_string());
         }
+        let keys = match fault.between {
+            Between::Keys => Some(KeyServer::start().await?),
+            Between::Nothing | Between::Relay | Between::Names => None,
+        };
+        if let Some(keys) = &keys {
+            config = config.replace("{keys}", &keys.address.to_string());
+        }
         let start = Start {
             program: own_program(options.gateway.as_deref())?,
             config,
@@ -97,6 +106,7 @@ impl Scene {
             apps,
             relay,
             names,
+            keys,
             bystander: None,
             quiet_from: None,
             long: options.long,

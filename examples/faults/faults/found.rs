@@ -25,11 +25,6 @@ pub(super) fn faults() -> Vec<Fault> {
              log: {fluent: \"127.0.0.1:1\"}",
             |scene| Box::pin(collectors(scene)),
         ),
-        Fault::missing(
-            46,
-            "JWT none, HS/RS confusion, string exp, unknown kid flood, JWKS down or huge",
-            "no JWT is checked yet",
-        ),
     ]
 }
 

@@ -9,6 +9,7 @@ mod load;
 mod slow;
 mod smuggling;
 mod telling;
+mod tokens;
 mod unread;
 mod wire;
 
@@ -53,6 +54,8 @@ pub(crate) enum Between {
     Relay,
     /// A name server, as `{dns}`; `{port}` is that of the application.
     Names,
+    /// A server with keys, as `{keys}`.
+    Keys,
 }
 
 /// Whether somebody calls meanwhile.
@@ -141,6 +144,12 @@ impl Fault {
         self
     }
 
+    /// There is a server with keys.
+    fn keyed(mut self) -> Self {
+        self.between = Between::Keys;
+        self
+    }
+
     /// There is a name server.
     fn named(mut self) -> Self {
         self.between = Between::Names;
@@ -173,6 +182,7 @@ pub(crate) fn all() -> Vec<Fault> {
         telling::faults(),
         load::faults(),
         found::faults(),
+        tokens::faults(),
     ];
     let mut all: Vec<Fault> = parts.into_iter().flatten().collect();
     all.sort_by_key(|fault| fault.number);
