@@ -49,6 +49,11 @@ pub(super) struct Answer {
 
 /// Sends a request; the beginning of the answer, or why there is none.
 pub(super) async fn ask(place: &Place, asked: Asked<'_>) -> Result<Answer, String> {
+    // It is large, and everybody who waits for it would be.
+    Box::pin(send(place, asked)).await
+}
+
+async fn send(place: &Place, asked: Asked<'_>) -> Result<Answer, String> {
     let (stream, local) = connect(place).await?;
     let told = |error: hyper::Error| format!("{place} does not answer: {error}");
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(told)?;

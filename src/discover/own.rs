@@ -30,7 +30,7 @@ impl Own {
 
     /// The same, or else where a registry sees us.
     pub fn place(&self, seen: Option<IpAddr>) -> Place {
-        let seen = seen.unwrap_or(self.listen.ip());
+        let seen = seen.unwrap_or_else(|| self.listen.ip());
         self.said().unwrap_or_else(|| self.at(seen))
     }
 

@@ -41,7 +41,7 @@ pub(in crate::app) fn read(config: &Config, sources: &Sources) {
                     tracing::error!("{problem}");
                 }
                 let first = problems.first().map(ToString::to_string);
-                seen.failed(first.unwrap_or_default());
+                seen.failed(&first.unwrap_or_default());
             }
         }
     }

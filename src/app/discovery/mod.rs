@@ -215,7 +215,7 @@ fn take(update: Update, endpoints: &Endpoints, seen: &Seen) {
             let changed = endpoints.set(targets(&found));
             seen.found(found.len(), changed);
         }
-        Update::Failed(why) => seen.failed(why),
+        Update::Failed(why) => seen.failed(&why),
     }
 }
 

@@ -189,11 +189,11 @@ impl Seen {
     }
 
     /// It could not be asked; told once until it can.
-    pub(super) fn failed(&self, why: String) {
+    pub(super) fn failed(&self, why: &str) {
         let mut state = self.lock();
         state.failures += 1;
         let kept = state.endpoints;
-        let told = state.failing.replace(why.clone()).is_some();
+        let told = state.failing.replace(why.to_owned()).is_some();
         drop(state);
         if !told {
             let (upstream, source) = (&self.upstream, &self.source);

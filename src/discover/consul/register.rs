@@ -113,8 +113,8 @@ impl Kept<'_> {
                     format!("{}s", FORGET_AFTER.max(self.own.ttl).as_secs()),
             },
         });
-        if let Some(host) = host {
-            service["Address"] = Value::from(host);
+        if let (Some(host), Some(fields)) = (host, service.as_object_mut()) {
+            fields.insert(String::from("Address"), host.into());
         }
         self.id = Some(id.clone());
         self.put("/v1/agent/service/register", &service)

@@ -65,8 +65,9 @@ impl System {
                     system.search = words.filter_map(full).collect();
                 }
                 Some("options") => {
-                    let dots = words.filter_map(|word| word.strip_prefix("ndots:")?.parse().ok());
-                    system.dots = dots.last().unwrap_or(system.dots);
+                    let mut dots =
+                        words.filter_map(|word| word.strip_prefix("ndots:")?.parse().ok());
+                    system.dots = dots.next_back().unwrap_or(system.dots);
                 }
                 _ => {}
             }

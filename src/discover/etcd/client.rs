@@ -57,11 +57,11 @@ impl Client {
     /// A question whose answer goes on.
     pub(super) async fn open(&mut self, path: &str, body: &Value) -> Result<Answer, Trouble> {
         let first = self.token.is_some();
-        match self.ask(path, body).await {
+        match Box::pin(self.ask(path, body)).await {
             // The token was forgotten, by a member that is new or after a while.
             Err(Trouble::Refused(UNAUTHENTICATED | INVALID_ARGUMENT, _)) if first => {
                 self.token = None;
-                self.ask(path, body).await
+                Box::pin(self.ask(path, body)).await
             }
             answer => answer,
         }
@@ -79,7 +79,8 @@ impl Client {
             let bytes = within(PATIENCE, "etcd", answer.whole()).await;
             let bytes = bytes.map_err(|why| self.away(why))?;
             let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            self.token = answer["token"].as_str().map(str::to_owned);
+            let token = answer.get("token").and_then(Value::as_str);
+            self.token = token.map(str::to_owned);
         }
         self.send(path, body).await
     }
@@ -103,7 +104,8 @@ impl Client {
         let status = answer.status();
         let bytes = within(PATIENCE, &place, answer.whole()).await;
         let said: Value = serde_json::from_slice(&bytes.unwrap_or_default()).unwrap_or_default();
-        match (said["code"].as_i64(), said["message"].as_str()) {
+        let code = said.get("code").and_then(Value::as_i64);
+        match (code, said.get("message").and_then(Value::as_str)) {
             (Some(code), Some(message)) => {
                 let message = message.to_owned();
                 if code != NOT_FOUND {
@@ -144,13 +146,14 @@ pub(super) fn text(bytes: &[u8]) -> String {
 }
 
 /// The bytes of a key or value.
-pub(super) fn bytes(text: &Value) -> Vec<u8> {
-    let text = text.as_str().unwrap_or_default();
+pub(super) fn bytes(text: Option<&Value>) -> Vec<u8> {
+    let text = text.and_then(Value::as_str).unwrap_or_default();
     BASE64.decode(text.as_bytes()).unwrap_or_default()
 }
 
 /// A number, which the gateway writes as text.
-pub(super) fn number(value: &Value) -> i64 {
-    let text = value.as_str().and_then(|text| text.parse().ok());
-    text.or_else(|| value.as_i64()).unwrap_or(0)
+pub(super) fn number(value: Option<&Value>) -> i64 {
+    let text = value.and_then(Value::as_str);
+    let number = text.and_then(|text| text.parse().ok());
+    number.or_else(|| value?.as_i64()).unwrap_or(0)
 }

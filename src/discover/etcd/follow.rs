@@ -67,12 +67,12 @@ impl Follower {
         let range = json!({ "key": key, "range_end": text(&end) });
         let answer = self.client.call("/v3/kv/range", &range).await?;
         self.all.clear();
-        let found = answer["kvs"].as_array();
+        let found = answer.get("kvs").and_then(Value::as_array);
         for pair in found.into_iter().flatten() {
             self.take(pair);
         }
         self.tell(tell);
-        let from = number(&answer["header"]["revision"]) + 1;
+        let from = number(answer.pointer("/header/revision")) + 1;
         let watch = json!({ "create_request": {
             "key": key,
             "range_end": text(&end),
@@ -102,23 +102,25 @@ impl Follower {
             return Err(self.client.away(String::from("etcd ends the watch")));
         };
         let said: Value = serde_json::from_slice(&line).unwrap_or_default();
-        let result = &said["result"];
-        if said.get("error").is_some() {
-            let why = said["error"]["message"]
-                .as_str()
-                .unwrap_or("no reason given");
+        if let Some(error) = said.get("error") {
+            let why = error.get("message").and_then(Value::as_str);
+            let why = why.unwrap_or("no reason given");
             return Err(self.client.away(format!("etcd ends the watch: {why}")));
         }
-        if result["canceled"].as_bool() == Some(true) {
+        let canceled = said.pointer("/result/canceled");
+        if canceled.and_then(Value::as_bool) == Some(true) {
             // It was compacted away what we have not seen: everything is read anew.
             return Ok(false);
         }
-        let events = result["events"].as_array();
+        let events = said.pointer("/result/events").and_then(Value::as_array);
         for event in events.into_iter().flatten() {
-            if event["type"].as_str() == Some("DELETE") {
-                self.all.remove(&bytes(&event["kv"]["key"]));
+            let Some(pair) = event.get("kv") else {
+                continue;
+            };
+            if event.get("type").and_then(Value::as_str) == Some("DELETE") {
+                self.all.remove(&bytes(pair.get("key")));
             } else {
-                self.take(&event["kv"]);
+                self.take(pair);
             }
         }
         if events.is_some() {
@@ -128,7 +130,7 @@ impl Follower {
     }
 
     fn take(&mut self, pair: &Value) {
-        let (key, value) = (bytes(&pair["key"]), bytes(&pair["value"]));
+        let (key, value) = (bytes(pair.get("key")), bytes(pair.get("value")));
         let found = naming::read(&value);
         if found.is_none() {
             let key = String::from_utf8_lossy(&key).into_owned();

@@ -79,7 +79,7 @@ impl Lease {
         if let Some(id) = self.id {
             let keep = json!({ "ID": id.to_string() });
             match self.client.call("/v3/lease/keepalive", &keep).await {
-                Ok(answer) if number(&answer["result"]["TTL"]) > 0 => {
+                Ok(answer) if number(answer.pointer("/result/TTL")) > 0 => {
                     tell(Told::Kept);
                     return Ok(());
                 }
@@ -90,7 +90,7 @@ impl Lease {
         }
         let grant = json!({ "TTL": own.ttl.max(Duration::from_secs(1)).as_secs().to_string() });
         let granted = self.client.call("/v3/lease/grant", &grant).await?;
-        let id = number(&granted["ID"]);
+        let id = number(granted.get("ID"));
         if id == 0 {
             return Err(Trouble::Away(String::from("etcd grants no lease")));
         }
