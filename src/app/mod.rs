@@ -269,20 +269,13 @@ impl Bound {
         tell_limits(&self.config);
         let (door, requests) = Door::new();
         let (config, effective) = watch::channel(Arc::clone(&self.config));
-        let common = Common {
-            ready: Ready::new(),
-            drain: Drain::new(),
-            own: schemas::own(),
-            config: effective,
-            history: History::new((Clock::system().wall)()),
-            sources: self.sources.clone(),
-            callers: Arc::default(),
-        };
+        let common = Common::new(effective, self.sources.clone());
         self.show_figures(&common);
         let views = self.views(&common, door.clone());
         let admin = self.admin.run(views).map_err(StartError::Thread)?;
         let tls = self.tls.as_ref().map(|tls| Arc::clone(tls.server()));
         let metrics = Arc::clone(self.telemetry.metrics());
+        let around = common.around(addresses.listen);
         let make = worker::make_handler(worker::Shared {
             live: Arc::clone(self.schemas.live()),
             own: common.own,
@@ -309,15 +302,7 @@ impl Bound {
             ready: common.ready.clone(),
             fingerprint: self.fingerprint,
         };
-        let discovering = discovery::start(
-            common.config.clone(),
-            self.sources,
-            discovery::Around {
-                ready: common.ready.clone(),
-                drain: common.drain.clone(),
-                listen: addresses.listen,
-            },
-        );
+        let discovering = discovery::start(common.config.clone(), self.sources, around);
         let others = Others {
             config: common.config,
             door,
@@ -389,6 +374,29 @@ struct Common {
     history: History,
     sources: Sources,
     callers: Arc<guard::Counts>,
+}
+
+impl Common {
+    fn new(config: watch::Receiver<Arc<Config>>, sources: Sources) -> Self {
+        Self {
+            ready: Ready::new(),
+            drain: Drain::new(),
+            own: schemas::own(),
+            config,
+            history: History::new((Clock::system().wall)()),
+            sources,
+            callers: Arc::default(),
+        }
+    }
+
+    /// What decides whether others can find us, and where.
+    fn around(&self, listen: SocketAddr) -> discovery::Around {
+        discovery::Around {
+            ready: self.ready.clone(),
+            drain: self.drain.clone(),
+            listen,
+        }
+    }
 }
 
 fn reload_of(door: Door, history: History) -> admin::Reload {

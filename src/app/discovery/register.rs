@@ -100,7 +100,9 @@ impl Telling {
             let gone = self.gone();
             match &self.registry {
                 Registry::Etcd(prefix) => {
-                    etcd::register(prefix, &self.own, &self.params.etcd, gone, &mut tell).await;
+                    let (own, params) = (&self.own, &self.params.etcd);
+                    let telling = etcd::register(prefix, own, params, gone, &mut tell);
+                    Box::pin(telling).await;
                 }
                 Registry::Consul(name) => {
                     consul::register(name, &self.own, &self.params.consul, gone, &mut tell).await;

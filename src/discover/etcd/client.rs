@@ -47,8 +47,8 @@ impl Client {
 
     /// A question with one answer.
     pub(super) async fn call(&mut self, path: &str, body: &Value) -> Result<Value, Trouble> {
-        let answer = self.open(path, body).await?;
-        let bytes = within(PATIENCE, "etcd", answer.whole()).await;
+        let answer = Box::pin(self.open(path, body)).await?;
+        let bytes = within(PATIENCE, "etcd", Box::pin(answer.whole())).await;
         let bytes = bytes.map_err(|why| self.away(why))?;
         let answer = serde_json::from_slice(&bytes);
         answer.map_err(|error| self.away(format!("etcd's answer is not JSON: {error}")))
@@ -76,7 +76,7 @@ impl Client {
                 .map_err(|error| Trouble::Away(format!("{file} cannot be read: {error}")))?;
             let body = json!({ "name": name, "password": password.trim() });
             let answer = self.send("/v3/auth/authenticate", &body).await?;
-            let bytes = within(PATIENCE, "etcd", answer.whole()).await;
+            let bytes = within(PATIENCE, "etcd", Box::pin(answer.whole())).await;
             let bytes = bytes.map_err(|why| self.away(why))?;
             let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
             let token = answer.get("token").and_then(Value::as_str);

@@ -30,7 +30,7 @@ pub async fn register(
     }
     if let Some(id) = lease.id.take() {
         let revoke = json!({ "ID": id.to_string() });
-        let revoking = lease.client.call("/v3/lease/revoke", &revoke);
+        let revoking = Box::pin(lease.client.call("/v3/lease/revoke", &revoke));
         let revoked = within(PATIENCE, "etcd", async {
             revoking.await.map_err(Trouble::told)
         });
