@@ -175,9 +175,11 @@ impl fmt::Display for Source {
 mod tests {
     use super::*;
 
+    type Row = (&'static str, Option<Result<&'static str, &'static str>>);
+
     #[test]
-    fn sources() {
-        let rows: &[(&str, Option<Result<&str, &str>>)] = &[
+    fn names_and_files() {
+        check(&[
             ("http://a:1", None),
             ("unix:/a", None),
             ("app:1", None),
@@ -207,6 +209,24 @@ mod tests {
                     "`dns+srv:///app:1`: `app:1` is not a name such as _grpc._tcp.app.example",
                 )),
             ),
+            ("file:a/b.yaml", Some(Ok("file:a/b.yaml"))),
+            ("file:///a/b.yaml", Some(Ok("file:/a/b.yaml"))),
+            (
+                "file://a",
+                Some(Err(
+                    "`file://a`: file:// takes an absolute path; use file:relative/path",
+                )),
+            ),
+            (
+                "file:",
+                Some(Err("`file:`: the path of the file is missing")),
+            ),
+        ]);
+    }
+
+    #[test]
+    fn registries() {
+        check(&[
             ("etcd:///services/app/", Some(Ok("etcd:///services/app"))),
             (
                 "etcd://host:2379/app",
@@ -233,19 +253,10 @@ mod tests {
                 "consul:///a/b",
                 Some(Err("`consul:///a/b`: `a/b` is not the name of a service")),
             ),
-            ("file:a/b.yaml", Some(Ok("file:a/b.yaml"))),
-            ("file:///a/b.yaml", Some(Ok("file:/a/b.yaml"))),
-            (
-                "file://a",
-                Some(Err(
-                    "`file://a`: file:// takes an absolute path; use file:relative/path",
-                )),
-            ),
-            (
-                "file:",
-                Some(Err("`file:`: the path of the file is missing")),
-            ),
-        ];
+        ]);
+    }
+
+    fn check(rows: &[Row]) {
         for (text, expected) in rows {
             let got = Source::parse(text).map(|source| source.map(|source| source.to_string()));
             let got = got.as_ref().map(|got| got.as_deref());
