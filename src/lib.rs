@@ -27,6 +27,7 @@ pub mod telemetry;
 pub mod tls;
 
 // L4: siblings that never import each other.
+pub mod acme;
 pub mod discover;
 pub mod export;
 pub mod layer;

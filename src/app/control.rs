@@ -13,6 +13,7 @@ use super::discovery::Discovering;
 use super::keeper::Keeping;
 use super::reload::{Answer, Door};
 use super::{figures, secure};
+use crate::acme;
 use crate::admin;
 use crate::config::Config;
 use crate::life::drain::Drain;
@@ -78,6 +79,8 @@ pub(super) struct Others {
     pub(super) door: Door,
     pub(super) tls: Option<Arc<tls::Server>>,
     pub(super) _keeping: Keeping,
+    /// There is one if certificates come from an authority.
+    pub(super) _certificates: Option<acme::Running>,
     pub(super) _discovering: Discovering,
     /// Kept to be dropped last: probes are answered to the end.
     pub(super) admin: admin::Running,

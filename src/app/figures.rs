@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use tokio::sync::watch;
 
+use crate::acme;
 use crate::auth::KeySet;
 use crate::config::Config;
 use crate::layer::guard;
@@ -228,6 +229,22 @@ pub(super) fn certificates(metrics: &Metrics, server: Arc<tls::Server>) {
                 ),
                 until.unwrap_or_default().as_secs(),
             );
+        }
+    });
+}
+
+/// Shows what became of certificates that were asked for.
+pub(super) fn renewals(metrics: &Metrics, stats: Arc<acme::Stats>) {
+    metrics.show(move |page| {
+        let name = "sidegate_acme_certificates_total";
+        let help = "Certificates that an ACME authority was asked for.";
+        page.family(name, "counter", help);
+        for (host, counts) in stats.counts() {
+            let host = label(&host);
+            for (outcome, count) in [("obtained", counts.obtained), ("failed", counts.failed)] {
+                let labels = format_args!("{{name=\"{host}\",outcome=\"{outcome}\"}}");
+                page.sample(name, labels, count);
+            }
         }
     });
 }

@@ -10,6 +10,7 @@
 //! published whole.
 
 mod apps;
+mod certificates;
 mod control;
 mod discovery;
 mod facts;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::acme;
 use crate::admin;
 use crate::config::Config;
 use crate::export::scrape::Scrape;
@@ -90,6 +92,7 @@ pub struct Bound {
     fingerprint: u64,
     /// Those who know where applications are.
     sources: Sources,
+    certificates: Option<acme::Start>,
 }
 
 /// The real addresses of a gateway.
@@ -112,6 +115,8 @@ pub struct Sockets {
     pub admin: Option<TcpListener>,
     /// Where probes and scrapers are served.
     pub ops: Option<TcpListener>,
+    /// Where an ACME authority is answered.
+    pub acme: Option<TcpListener>,
 }
 
 /// Why a gateway cannot start.
@@ -163,6 +168,7 @@ impl Gateway {
             StartError::Listen { address, error }
         })?
         .with(sockets.admin, sockets.ops);
+        let certificates = certificates::bind(&config, tls.as_ref(), sockets.acme)?;
         let telemetry = Telemetry::new(telemetry::Params {
             access_log: outputs.access_log.clone(),
             tracer: outputs.tracer.clone(),
@@ -191,6 +197,7 @@ impl Gateway {
             own_config,
             fingerprint,
             sources,
+            certificates,
         })
     }
 }
@@ -234,6 +241,7 @@ impl Bound {
             listen: Some(self.listener.socket()?),
             admin,
             ops,
+            acme: certificates::socket(self.certificates.as_ref())?,
         })
     }
 
@@ -302,6 +310,7 @@ impl Bound {
             ready: common.ready.clone(),
             fingerprint: self.fingerprint,
         };
+        let certificates = self.certificates.map(acme::start).transpose();
         let discovering = discovery::start(common.config.clone(), self.sources, around);
         let others = Others {
             config: common.config,
@@ -310,6 +319,7 @@ impl Bound {
             _keeping: keeper.start().map_err(StartError::Thread)?,
             _discovering: discovering.map_err(StartError::Thread)?,
             admin,
+            _certificates: certificates.map_err(StartError::Thread)?,
         };
         let control = Control {
             hold: self.hold,
@@ -338,6 +348,9 @@ impl Bound {
         if let Some(tls) = &self.tls {
             tls.tell();
             figures::certificates(metrics, Arc::clone(tls.server()));
+        }
+        if let Some(start) = &self.certificates {
+            figures::renewals(metrics, Arc::clone(&start.stats));
         }
     }
 

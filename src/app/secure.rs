@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::acme;
 use crate::config::Config;
 use crate::schema::problem::{Problem, Severity};
 use crate::telemetry::clock::Clock;
@@ -23,7 +24,14 @@ pub fn check(config: &Config) -> Vec<Problem> {
         Some(Err(problems)) => problems,
     };
     problems.extend(upstreams(config).err().into_iter().flatten());
+    let authority = config.acme.clone().map(authority).transpose();
+    problems.extend(authority.err().into_iter().flatten());
     problems
+}
+
+/// How the authority is spoken to that certificates come from. Blocks.
+pub(super) fn authority(params: acme::Params) -> Result<Arc<Client>, Vec<Problem>> {
+    Client::load(params.authority, (Clock::system().wall)()).map(Arc::new)
 }
 
 /// What connections to every upstream are made with, TLS included; in the order of
@@ -123,9 +131,7 @@ impl Secure {
 
 /// The SHA-256 of the certificate that no file has.
 pub(super) fn own_fingerprint(server: &Server) -> Option<String> {
-    let mut certificates = server.certificates().into_iter();
-    let own = certificates.find(|(path, _)| path.is_none());
-    own.map(|(_, facts)| facts.sha256)
+    server.own().map(|facts| facts.sha256.clone())
 }
 
 /// Reads the certificates again and says what came of it; what is wrong changes nothing

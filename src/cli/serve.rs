@@ -88,7 +88,7 @@ fn alone(start: Start, mut stop: Stop, takeover: bool, err: &mut dyn Write) -> i
         Some(Ok(predecessor)) => predecessor,
         Some(Err(refused)) => return refused.tell(err),
     };
-    let (place, asked) = (config.takeover.clone(), asked(&config));
+    let (place, asked) = (config.takeover.clone(), takeover::Asked::of(&config));
     let notifier = supervisor.notifier.clone();
     let bound = match bind(config, &outputs, supervisor) {
         Ok(bound) => bound,
@@ -129,15 +129,6 @@ fn alone(start: Start, mut stop: Stop, takeover: bool, err: &mut dyn Write) -> i
         }
     }
     Ok(exit::FINE)
-}
-
-/// The addresses as they are configured.
-fn asked(config: &Config) -> Addresses {
-    Addresses {
-        listen: config.listen,
-        admin: config.admin,
-        ops: config.ops,
-    }
 }
 
 /// Serves for as long as an application that it starts.

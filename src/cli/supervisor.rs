@@ -36,6 +36,7 @@ fn sort(activated: Vec<Activated>) -> io::Result<Sockets> {
         let place = match name.as_str() {
             "admin" => &mut sockets.admin,
             "ops" => &mut sockets.ops,
+            "acme" => &mut sockets.acme,
             _ => &mut sockets.listen,
         };
         if place.replace(socket).is_some() {

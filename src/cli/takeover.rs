@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::exit;
+use crate::acme::Challenge;
 use crate::app::signal::Stop;
-use crate::app::{Addresses, Bound, Running, Sockets, StartError};
+use crate::app::{Bound, Running, Sockets, StartError};
 use crate::config::Config;
 use crate::life::takeover::{Handed, Offer, Predecessor, Successor, ask};
 
@@ -56,6 +57,30 @@ impl Refused {
     }
 }
 
+/// The addresses as they are configured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    listen: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
+    ops: Option<SocketAddr>,
+    acme: Option<SocketAddr>,
+}
+
+impl Asked {
+    pub(super) fn of(config: &Config) -> Self {
+        let acme = config.acme.as_ref().map(|acme| acme.challenge);
+        Self {
+            listen: Some(config.listen),
+            admin: config.admin,
+            ops: config.ops,
+            acme: match acme {
+                Some(Challenge::Http(address)) => Some(address),
+                Some(Challenge::TlsAlpn) | None => None,
+            },
+        }
+    }
+}
+
 /// Why a gateway ends.
 pub(super) enum End {
     Signal(&'static str),
@@ -66,15 +91,17 @@ pub(super) enum End {
 /// `None` when there is no such gateway.
 pub(super) fn take(config: &Config, sockets: &mut Sockets) -> Result<Option<Predecessor>, Refused> {
     let path = config.takeover.as_deref().ok_or(Refused::NoPlace)?;
-    let asked = ask(path, PATIENCE).map_err(Refused::Taking)?;
-    let Some(mut predecessor) = asked else {
+    let answer = ask(path, PATIENCE).map_err(Refused::Taking)?;
+    let Some(mut predecessor) = answer else {
         return Ok(None);
     };
+    let asked = Asked::of(config);
     for handed in predecessor.sockets.drain(..) {
         let (wanted, place) = match handed.name.as_str() {
-            "listen" => (Some(config.listen), &mut sockets.listen),
-            "admin" => (config.admin, &mut sockets.admin),
-            "ops" => (config.ops, &mut sockets.ops),
+            "listen" => (asked.listen, &mut sockets.listen),
+            "admin" => (asked.admin, &mut sockets.admin),
+            "ops" => (asked.ops, &mut sockets.ops),
+            "acme" => (asked.acme, &mut sockets.acme),
             _ => continue,
         };
         if place.is_none() && wanted.is_some_and(|wanted| fits(wanted, &handed)) {
@@ -126,7 +153,7 @@ pub(super) async fn succeed(
 #[allow(clippy::unused_async, reason = "sockets are registered with a runtime")]
 pub(super) async fn offer(
     path: Option<PathBuf>,
-    asked: Addresses,
+    asked: Asked,
     sockets: Sockets,
     replace: bool,
 ) -> Result<Option<Offer>, Refused> {
@@ -141,9 +168,10 @@ pub(super) async fn offer(
         })
     };
     let all = [
-        handed("listen", Some(asked.listen), sockets.listen),
+        handed("listen", asked.listen, sockets.listen),
         handed("admin", asked.admin, sockets.admin),
         handed("ops", asked.ops, sockets.ops),
+        handed("acme", asked.acme, sockets.acme),
     ];
     let offer = Offer::open(&path, all.into_iter().flatten().collect(), replace);
     offer

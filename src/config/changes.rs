@@ -50,7 +50,9 @@ impl Change {
     /// Whether it cannot hold before the next start.
     pub fn waits_for_restart(&self) -> bool {
         let key = self.key.as_str();
-        FIXED.contains(&key) || key.starts_with("telemetry.") && key != LOG_LEVEL
+        FIXED.contains(&key)
+            || key.starts_with("tls.acme.")
+            || key.starts_with("telemetry.") && key != LOG_LEVEL
     }
 
     fn shown(&self, value: Option<&Value>) -> String {
@@ -78,6 +80,10 @@ impl Config {
         self.admin_token.clone_from(&running.admin_token);
         self.ops = running.ops;
         self.workers = running.workers;
+        self.acme.clone_from(&running.acme);
+        if let (Some(tls), Some(begun)) = (&mut self.tls, &running.tls) {
+            tls.managed.clone_from(&begun.managed);
+        }
         self.takeover.clone_from(&running.takeover);
         self.telemetry = Telemetry {
             level: self.telemetry.level,

@@ -21,6 +21,7 @@
 //! assert!(problems[0].to_string().starts_with("--listen: error: `listen` must be an address"));
 //! ```
 
+mod acme;
 mod admin_token;
 mod app_config;
 mod auth;
@@ -96,6 +97,8 @@ pub struct Config {
     pub ops: Option<SocketAddr>,
     /// TLS towards clients, if there is any.
     pub tls: Option<tls::Params>,
+    /// The certificates that are asked for, if any are.
+    pub acme: Option<crate::acme::Params>,
     /// Where the schema comes from.
     pub sources: Sources,
     /// Where applications are found that have no fixed place.

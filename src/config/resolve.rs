@@ -12,8 +12,8 @@ use super::settings::{
 use super::tree::{Source, Tree};
 use super::values::{HeaderName, PeriodOrOff, Selector};
 use super::{
-    Config, Lines, Rules, Sources, Telemetry, Traces, admin_token, app_config, auth, discovery,
-    load, machine, quotas, route_headers, secured, traffic, upstreams,
+    Config, Lines, Rules, Sources, Telemetry, Traces, acme, admin_token, app_config, auth,
+    discovery, load, machine, quotas, route_headers, secured, traffic, upstreams,
 };
 use crate::export::{file, fluent};
 use crate::layer::limit::Loads;
@@ -49,12 +49,14 @@ pub(super) fn resolve(
     let workers = settings.limits.workers.0;
     let policies = policies(&settings, &tree);
     let (auth, auth_files) = auth::resolve(&settings.auth, &tree, input, problems);
+    let acme = acme::params(&settings, &tree, input);
     Some(Config {
         listen: settings.listen.0,
         admin: settings.admin.0,
         admin_token: admin_token::read(&tree, input, problems),
         ops: settings.ops.0,
-        tls: secured::listener(&settings, &tree, input),
+        tls: secured::listener(&settings, &tree, input, acme.as_ref()),
+        acme,
         sources,
         discovery: discovery::resolve(&settings, &tree, input),
         rules: Rules {

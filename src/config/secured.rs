@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::acme;
 use super::overlay::Input;
 use super::resolve::path;
 use super::settings::{ClientAuth, Settings, TlsVersion, UpstreamSettings};
@@ -13,7 +14,12 @@ use crate::tls::{self, ClientParams, Clients, File, Pair, Params, Version};
 use crate::upstream::Target;
 
 /// TLS towards clients, if there is any.
-pub(super) fn listener(settings: &Settings, tree: &Tree, input: &Input) -> Option<Params> {
+pub(super) fn listener(
+    settings: &Settings,
+    tree: &Tree,
+    input: &Input,
+    acme: Option<&crate::acme::Params>,
+) -> Option<Params> {
     let branch = &tree.branch(&["tls"])?.tree;
     let mut certificates: Vec<Pair> = pair(branch, "tls", input).into_iter().collect();
     for (index, item) in tree.items(&["tls", "certificates"]).iter().enumerate() {
@@ -24,7 +30,8 @@ pub(super) fn listener(settings: &Settings, tree: &Tree, input: &Input) -> Optio
     } else {
         Vec::new()
     };
-    if certificates.is_empty() && self_signed.is_empty() {
+    let managed = acme::managed(acme, tree);
+    if certificates.is_empty() && managed.is_empty() && self_signed.is_empty() {
         return None;
     }
     let auth = match settings.tls.client_auth {
@@ -34,6 +41,7 @@ pub(super) fn listener(settings: &Settings, tree: &Tree, input: &Input) -> Optio
     };
     Some(Params {
         certificates,
+        managed,
         self_signed,
         oldest: match settings.tls.min_version {
             TlsVersion::V12 => Version::Tls12,
@@ -112,6 +120,7 @@ fn over_tls(url: &UpstreamUrl) -> bool {
 /// Tells what of `tls` is missing, and what has no effect.
 pub(super) fn conflicts(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
     upstream_conflicts(settings, tree, problems);
+    acme::conflicts(settings, tree, problems);
     let Some(branch) = tree.branch(&["tls"]) else {
         return;
     };
@@ -126,12 +135,14 @@ pub(super) fn conflicts(settings: &Settings, tree: &Tree, problems: &mut Vec<Pro
             problems.push(problem.with_help("it takes `cert` and `key`"));
         }
     }
-    let has_pair = !more.is_empty() || branch.tree.branch(&["cert"]).is_some();
+    let has_pair = !more.is_empty()
+        || !settings.tls.acme.domains.is_empty()
+        || branch.tree.branch(&["cert"]).is_some();
     let mut wrong = |key: &str, message: &str, help: &str| {
         let place = tree.value_place(&["tls", key]);
         problems.push(Problem::error(place, message).with_help(help));
     };
-    if settings.tls.self_signed && has_pair {
+    if settings.tls.self_signed && has_pair && settings.tls.acme.domains.is_empty() {
         let message = "`tls.self_signed` cannot stand beside certificates from files";
         wrong("self_signed", message, "leave one of them out");
     }
@@ -178,7 +189,7 @@ fn pair(branch: &Tree, name: &str, input: &Input) -> Option<Pair> {
     })
 }
 
-fn files(tree: &Tree, keys: &[&str], input: &Input) -> Vec<File> {
+pub(super) fn files(tree: &Tree, keys: &[&str], input: &Input) -> Vec<File> {
     let items = tree.items(keys).iter();
     items
         .filter_map(|item| file(item, keys.join("."), input))

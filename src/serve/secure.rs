@@ -1,11 +1,14 @@
 //! The TLS handshake with a client, in its time (fault 17).
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::server::Acceptor;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use super::connection::{Context, Protocol};
 use super::socket::Socket;
@@ -82,8 +85,26 @@ async fn attempt(server: &tls::Server, stream: TcpStream) -> std::io::Result<Opt
             "the client speaks no TLS"
         }));
     }
+    if let Some(challenge) = server.challenges().config() {
+        return with_authority(server, challenge, stream).await;
+    }
     let acceptor = TlsAcceptor::from(server.config());
     Ok(Some(Box::new(acceptor.accept(stream).await?)))
+}
+
+/// An attempt while an authority of ACME may come; nothing when it was one.
+async fn with_authority(
+    server: &tls::Server,
+    challenge: Arc<ServerConfig>,
+    stream: TcpStream,
+) -> std::io::Result<Option<Shaken>> {
+    let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    if tls::is_challenge(&begun.client_hello()) {
+        // It has seen what it wants when the handshake is over.
+        begun.into_stream(challenge).await?.shutdown().await?;
+        return Ok(None);
+    }
+    Ok(Some(Box::new(begun.into_stream(server.config()).await?)))
 }
 
 /// Tells a client without TLS what it lacks; that is no secret.

@@ -64,6 +64,13 @@ impl Client {
         Arc::clone(&self.live.peek().config)
     }
 
+    /// The same for a neighbour that speaks HTTP/1.1.
+    pub fn config_http1(&self) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.live.peek().config);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Arc::new(config)
+    }
+
     /// The name that the certificate of the application has to bear which is called at `host`;
     /// `None` when that can be the name of no certificate.
     pub fn name_at(&self, host: &str) -> Option<ServerName<'static>> {

@@ -81,7 +81,7 @@ pub(super) fn sha256(certificate: &[u8]) -> String {
 }
 
 /// A time as RFC 3339 writes it.
-pub(super) fn date(time: SystemTime) -> String {
+pub fn date(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     // Fractions have no place in certificates, nor in what is said of them.
     let since = Duration::from_secs(since.as_secs());

@@ -10,9 +10,11 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
+use super::challenge::Challenges;
 use super::choose::Chooser;
 use super::facts::{self, Facts};
 use super::files::{self, File, Loaded, Pair, Seen};
+use super::managed::{self, Managed};
 use super::{provider, self_signed};
 use crate::live::Live;
 use crate::schema::problem::{Problem, Severity};
@@ -22,6 +24,8 @@ use crate::schema::problem::{Problem, Severity};
 pub struct Params {
     /// Certificates, chosen by the names in them; the first one is the default.
     pub certificates: Vec<Pair>,
+    /// More of them, whose files are written here.
+    pub managed: Vec<Managed>,
     /// When not empty, one for these names is made at the start; for development.
     pub self_signed: Vec<String>,
     /// The oldest version that is spoken.
@@ -63,6 +67,7 @@ pub struct Server {
     params: Mutex<Params>,
     /// Made once, so that a reload does not change it.
     own: Vec<Loaded>,
+    challenges: Arc<Challenges>,
     live: Live<Generation>,
 }
 
@@ -122,6 +127,7 @@ impl Server {
         let server = Self {
             params: Mutex::new(params),
             own,
+            challenges: Arc::default(),
             live: Live::new(generation),
         };
         Ok((server, problems))
@@ -130,6 +136,16 @@ impl Server {
     /// What a handshake that begins now is made with.
     pub fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.live.peek().config)
+    }
+
+    /// The certificate that was made for this run, if one was.
+    pub fn own(&self) -> Option<&Facts> {
+        self.own.first().map(|own| &own.facts)
+    }
+
+    /// What authorities are shown that want to see whether a name is ours.
+    pub fn challenges(&self) -> &Arc<Challenges> {
+        &self.challenges
     }
 
     /// Reads all files again at `now`. Whatever is wrong with any of them, everything stays as it
@@ -211,7 +227,9 @@ impl Server {
             .clients
             .iter()
             .flat_map(|clients| &clients.authorities);
+        let managed = params.managed.iter().map(|managed| &managed.file);
         pairs
+            .chain(managed)
             .chain(authorities)
             .map(|file| file.path.clone())
             .collect()
@@ -234,6 +252,12 @@ fn read(
             certificates.push((Some(&pair.cert.path), loaded));
         }
     }
+    certificates.extend(
+        params
+            .managed
+            .iter()
+            .filter_map(|one| managed::load(one, &provider, now, &mut seen, &mut problems)),
+    );
     certificates.extend(own.iter().map(|made| (None, made.clone())));
     let clients = params
         .clients

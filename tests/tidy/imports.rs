@@ -141,7 +141,12 @@ const FENCES: &[Fence] = &[
     },
     Fence {
         krate: "tokio_rustls",
-        inside: &["src/serve/", "src/upstream/connect", "src/export/fetch.rs"],
+        inside: &[
+            "src/serve/",
+            "src/acme/",
+            "src/upstream/connect",
+            "src/export/fetch.rs",
+        ],
     },
 ];
 

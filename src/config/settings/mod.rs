@@ -5,6 +5,7 @@
 //! are made from these types. What holds when a key is not given stands in `defaults.yaml`.
 //! Nothing here checks or resolves anything.
 
+mod acme;
 #[macro_use]
 mod choice;
 mod app_config;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::values::{Listen, ListenOrOff, Selector};
 
+pub use acme::{AcmeChallenge, AcmeSettings};
 pub use app_config::{AppConfigSettings, AppSignal};
 pub use auth::{
     ApiKeySettings, AuthSettings, IssuerSettings, OpenDocs, Require, RouteAuthSettings,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::AcmeSettings;
+
 /// Encryption towards clients.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 pub struct TlsSettings {
@@ -24,6 +26,10 @@ pub struct TlsSettings {
     /// of `listen`. Its fingerprint is in the log and in the first line on stdout. For
     /// development.
     pub self_signed: bool,
+
+    /// Certificates from an ACME authority, besides those of files. `sidegate` asks for them and
+    /// renews them; all of this holds from start to start.
+    pub acme: AcmeSettings,
 
     /// The oldest version of TLS that clients may speak.
     pub min_version: TlsVersion,

@@ -4,6 +4,7 @@
 //! the JSON Schema of the file, and [`check`] finds the parser of a format, so that all values of
 //! a file can be tried and every bad one be told.
 
+mod acme;
 mod address;
 mod amount;
 mod collector;
@@ -28,6 +29,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 
+pub use acme::{DirectoryUrl, DomainName};
 pub use address::{Listen, ListenOrOff};
 pub use amount::{Count, Period, PeriodOrOff, PeriodOrZero, Size};
 pub use collector::{CollectorUrl, ScrapeUrl};
@@ -80,7 +82,9 @@ const KINDS: &[Kind] = &[
     kind::<CookieName>(),
     kind::<CookieValue>(),
     kind::<Count>(),
+    kind::<DirectoryUrl>(),
     kind::<DnsServer>(),
+    kind::<DomainName>(),
     kind::<FieldName>(),
     kind::<HeaderName>(),
     kind::<Listen>(),
@@ -171,6 +175,8 @@ as_string!(
     Count,
     CookieName,
     CookieValue,
+    DirectoryUrl,
+    DomainName,
     DnsServer,
     FieldName,
     HeaderName,

@@ -1,5 +1,6 @@
 //! Files that are wrong in every way, the choice by name, and reload.
 
+mod managed;
 mod problems;
 
 use std::fs;
@@ -60,6 +61,7 @@ fn pair(directory: &Path, number: usize) -> Pair {
 fn params(directory: &Path, count: usize) -> Params {
     Params {
         certificates: (0..count).map(|number| pair(directory, number)).collect(),
+        managed: Vec::new(),
         self_signed: Vec::new(),
         oldest: Version::Tls12,
         clients: None,
