@@ -167,9 +167,7 @@ impl Config {
     /// The same, with what is used already of numbers of calls that have not changed.
     pub fn inherit(&mut self, before: &Self) {
         self.auth = Arc::new(Auth::clone(&self.auth).inheriting(&before.auth));
-        let now = tokio::time::Instant::now().into_std();
-        let loads = Loads::new(&quotas::all(&self.policies), Some(&before.loads), now);
-        self.loads = Arc::new(loads);
+        self.loads = quotas::loads(&self.policies, Some(&before.loads));
     }
 
     /// The files and directories that it is made from, those included that are not there.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::settings::{QuotaSettings, Settings};
 use super::tree::Tree;
 use super::values::{CallRate, Selector};
+use crate::layer::limit::Loads;
 use crate::schema::policy::Policies;
 use crate::schema::problem::Problem;
 use crate::schema::quota::{Bounds, Quota, Rate};
@@ -63,8 +64,14 @@ fn rate(given: CallRate, burst: Option<u32>) -> Rate {
     }
 }
 
+/// What is used of these policies' quotas; of those that have not changed what was used `before`.
+pub(super) fn loads(policies: &Policies, before: Option<&Loads>) -> Arc<Loads> {
+    let now = tokio::time::Instant::now().into_std();
+    Arc::new(Loads::new(&all(policies), before, now))
+}
+
 /// Every quota of these policies once.
-pub(super) fn all(policies: &Policies) -> Vec<Arc<Quota>> {
+fn all(policies: &Policies) -> Vec<Arc<Quota>> {
     let exceptions = policies.exceptions.iter().map(|(_, policy)| policy);
     let mut found: Vec<Arc<Quota>> = Vec::new();
     for quota in exceptions

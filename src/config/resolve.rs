@@ -16,7 +16,6 @@ use super::{
     discovery, load, machine, quotas, route_headers, secured, traffic, upstreams,
 };
 use crate::export::{file, fluent};
-use crate::layer::limit::Loads;
 use crate::protocol::cors::{self, Origins};
 use crate::schema::policy::{BoundHeader, Limits, Policies, Policy, RestOptions, Timeouts};
 use crate::schema::problem::Problem;
@@ -65,11 +64,7 @@ pub(super) fn resolve(
             conflicts: settings.rest.conflicts.into(),
             allow_unknown_methods: settings.schema.unknown_methods.into(),
         },
-        loads: Arc::new(Loads::new(
-            &quotas::all(&policies),
-            None,
-            tokio::time::Instant::now().into_std(),
-        )),
+        loads: quotas::loads(&policies, None),
         memory: machine::Memory::find(settings.limits.memory_percent),
         policies,
         selected: selected(&settings, &tree),

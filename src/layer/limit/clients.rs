@@ -47,7 +47,7 @@ struct Client {
 }
 
 /// Why a client has to wait.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Full {
     /// He asks too often.
     Rate(Duration),
