@@ -26,6 +26,7 @@ mod level;
 mod listen;
 mod listening;
 mod pages;
+mod split;
 #[cfg(test)]
 mod tests;
 
@@ -47,6 +48,7 @@ use crate::life::ready::Ready;
 use crate::life::secret::Secret;
 use crate::live::Live;
 use crate::schema::problem::Problem;
+use crate::schema::split::Split;
 use crate::schema::{Method, Schema};
 use crate::telemetry::Telemetry;
 use crate::telemetry::diagnostics::Level;
@@ -116,6 +118,9 @@ pub trait Facts: Send + Sync {
 
     /// The application, and its other port if it has one.
     fn upstreams(&self) -> Vec<UpstreamView>;
+
+    /// How calls are shared out between upstreams, where they are.
+    fn splits(&self) -> Vec<Arc<Split>>;
 
     /// Where requests go that no rule knows, if anywhere.
     fn fallback(&self) -> Option<String>;

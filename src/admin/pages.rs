@@ -21,6 +21,7 @@ use super::guard::{check, mark, refuse};
 use super::level;
 use super::listening::tap;
 use super::routes_view::RoutesView;
+use super::split;
 use super::views::{ProblemView, ReadinessView, SchemaView, UpstreamView, descriptor_set};
 use crate::telemetry::OfApp;
 use crate::telemetry::metrics::page::Form;
@@ -39,6 +40,7 @@ const INDEX: &str = "\
 /problems    what is wrong with the schema and the configuration
 /config      every key of the configuration, its value and where that comes from
 /upstreams   the application and the connections to it
+/split       how calls are shared out; PUT ?route=SELECTOR&app=95&canary=5 changes it
 /explain     ?method=GET&path=/v1/x: what becomes of a request, and why; ?format=text for people
 /tap         calls as they end, as server-sent events; ?route= &rpc= &status= &errors=true
 /loglevel    what is told on stderr; PUT ?level=debug&for=5m changes it
@@ -63,6 +65,10 @@ pub(super) fn admin(views: Arc<Views>) -> Router {
         .route("/config", get(config))
         .route("/drain", post(drain).put(drain))
         .route("/upstreams", get(upstreams))
+        .route(
+            "/split",
+            get(split::show).put(split::change).post(split::change),
+        )
         .route("/explain", get(explaining))
         .route("/tap", get(tap))
         .route("/app-config", get(app_config))

@@ -72,6 +72,10 @@ impl Facts for Told {
         )]
     }
 
+    fn splits(&self) -> Vec<Arc<crate::schema::split::Split>> {
+        Vec::new()
+    }
+
     fn fallback(&self) -> Option<String> {
         None
     }

@@ -12,7 +12,7 @@ use super::Addresses;
 use super::discovery::Discovering;
 use super::keeper::Keeping;
 use super::reload::{Answer, Door};
-use super::{figures, secure};
+use super::{canary, figures, secure};
 use crate::acme;
 use crate::admin;
 use crate::config::Config;
@@ -48,6 +48,7 @@ pub(super) struct Control {
     pub(super) metrics: Arc<Metrics>,
     pub(super) ready: Ready,
     pub(super) drain: Drain,
+    pub(super) config: watch::Receiver<Arc<Config>>,
 }
 
 /// How long a stop waits.
@@ -127,6 +128,7 @@ impl Control {
         let _watchdog = self
             .watchdog
             .map(|watchdog| task::spawn_local("watchdog", watchdog.keep()));
+        let _guard = task::spawn_local("guard", canary::look_after(self.config.clone()));
         let drain = self.drain.clone();
         let workers = match Workers::start_with(self.workers, &self.serve, &drain, &self.make) {
             Ok(workers) => workers,

@@ -11,6 +11,7 @@ use crate::admin::explain::Setting;
 use crate::admin::views::UpstreamView;
 use crate::admin::{self, explain};
 use crate::config::{Config, InEffect};
+use crate::schema::split::Split;
 use crate::schema::{Method, Schema};
 use crate::upstream::Params;
 
@@ -49,6 +50,10 @@ impl admin::Facts for Facts {
             view.with_endpoints(&params.endpoints.load())
         };
         config.upstreams().map(view).collect()
+    }
+
+    fn splits(&self) -> Vec<Arc<Split>> {
+        self.current().splits.clone()
     }
 
     fn fallback(&self) -> Option<String> {

@@ -14,6 +14,7 @@ use crate::life::ready::{Condition, Ready};
 use crate::live::Live;
 use crate::schema::Schema;
 use crate::schema::problem::{Problem, Severity};
+use crate::schema::split::Side;
 use crate::serve::Stats;
 use crate::telemetry::metrics::Metrics;
 use crate::tls;
@@ -329,6 +330,52 @@ pub(super) fn upstreams(metrics: &Metrics, config: watch::Receiver<Arc<Config>>)
             &|seen, _| seen.retries_denied,
         );
     });
+}
+
+/// Shows how calls are shared out, where they are.
+pub(super) fn splits(metrics: &Metrics, config: watch::Receiver<Arc<Config>>) {
+    metrics.show(move |page| {
+        let splits = config.borrow().splits.clone();
+        if splits.is_empty() {
+            return;
+        }
+        let mut show = |name: &str, kind: &str, help: &str, value: fn(&Side) -> f64| {
+            page.family(name, kind, help);
+            for split in &splits {
+                for side in split.sides() {
+                    let (route, upstream) = (label(&split.plan.route), label(&side.upstream));
+                    let labels = format_args!("{{route=\"{route}\",upstream=\"{upstream}\"}}");
+                    page.sample(name, labels, value(&side));
+                }
+            }
+        };
+        let share = "The share of calls that a side of a split gets by weight, from 0 to 1.";
+        show("sidegate_split_share", "gauge", share, |side| side.share);
+        let calls = "Calls that a side of a split has had by weight.";
+        show("sidegate_split_calls_total", "counter", calls, |side| {
+            count(side.counts.calls)
+        });
+        let failed = "Those that failed by its fault.";
+        show("sidegate_split_failures_total", "counter", failed, |side| {
+            count(side.counts.failed)
+        });
+        let name = "sidegate_split_rollbacks_total";
+        let help = "How often the new side of a split was taken back by its guard.";
+        page.family(name, "counter", help);
+        for split in &splits {
+            let route = label(&split.plan.route);
+            page.sample(
+                name,
+                format_args!("{{route=\"{route}\"}}"),
+                split.rollbacks(),
+            );
+        }
+    });
+}
+
+#[allow(clippy::cast_precision_loss, reason = "nobody counts to 2^52")]
+fn count(count: u64) -> f64 {
+    count as f64
 }
 
 /// A figure of an upstream, from what is seen of it and which of its endpoints are out.

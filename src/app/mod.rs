@@ -10,6 +10,7 @@
 //! published whole.
 
 mod apps;
+mod canary;
 mod certificates;
 mod control;
 mod discovery;
@@ -312,6 +313,7 @@ impl Bound {
         };
         let certificates = self.certificates.map(acme::start).transpose();
         let discovering = discovery::start(common.config.clone(), self.sources, around);
+        let followed = common.config.clone();
         let others = Others {
             config: common.config,
             door,
@@ -331,6 +333,7 @@ impl Bound {
             metrics,
             ready: common.ready,
             drain: common.drain,
+            config: followed,
         };
         control.start(addresses, others).map_err(StartError::Thread)
     }
@@ -341,6 +344,7 @@ impl Bound {
         figures::schema(metrics, Arc::clone(live), Arc::clone(problems));
         figures::readiness(metrics, common.ready.clone());
         figures::upstreams(metrics, common.config.clone());
+        figures::splits(metrics, common.config.clone());
         common.history.show(metrics);
         common.sources.show(metrics);
         figures::loads(metrics, common.config.clone());

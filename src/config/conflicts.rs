@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 
 use super::settings::Settings;
 use super::tree::Tree;
-use super::upstreams;
 use super::values::PeriodOrOff;
-use super::{app_config, auth, discovery, quotas, secured};
+use super::{app_config, auth, discovery, quotas, secured, splits, upstreams};
 use crate::protocol::cors::Origin;
 use crate::protocol::metadata::is_hop_by_hop;
 use crate::schema::problem::Problem;
@@ -16,6 +15,7 @@ pub(super) fn find(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>
     addresses(settings, tree, problems);
     open_admin(settings, tree, problems);
     upstreams::conflicts(settings, tree, problems);
+    splits::conflicts(settings, tree, problems);
     timeouts(settings, tree, problems);
     sizes(settings, tree, problems);
     cors(settings, tree, problems);

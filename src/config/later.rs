@@ -5,7 +5,6 @@ const PLANNED: &[&str] = &[
     "egress",
     "limits.stream_idle",
     "routes.*.mirror",
-    "routes.*.split",
     "upstreams.*.codecs",
 ];
 

@@ -42,6 +42,7 @@ mod route_headers;
 mod secured;
 mod selected;
 pub mod settings;
+mod splits;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -65,6 +66,7 @@ use crate::life::secret::Secret;
 use crate::protocol::cors;
 use crate::schema::compile::{AutoMapping, Conflicts, RulesMode};
 use crate::schema::policy::Policies;
+use crate::schema::split::Split;
 use crate::serve;
 use crate::telemetry::log::{Format, Options};
 use crate::telemetry::trace::B3Out;
@@ -107,6 +109,8 @@ pub struct Config {
     pub rules: Rules,
     /// What holds for which method.
     pub policies: Policies,
+    /// How calls are shared out between upstreams, where they are.
+    pub splits: Vec<Arc<Split>>,
     /// The selectors of `routes`, so that one which selects nothing can be told.
     pub selected: Vec<Selected>,
     /// Where the application is: calls go there that nothing sends elsewhere.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::tree::{Layer, Source};
 use crate::schema::nearest;
 use crate::schema::problem::{Location, Problem};
+use crate::schema::split::Splits;
 use crate::yaml::{Entry, Mark, Node, Value};
 
 /// Everything that a configuration is made of.
@@ -21,6 +22,8 @@ pub struct Input {
     pub directory: PathBuf,
     /// Whether a person watches stdout.
     pub terminal: bool,
+    /// What has become of splits so far; a configuration made anew goes on with it.
+    pub splits: Splits,
 }
 
 impl Input {

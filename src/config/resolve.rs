@@ -1,5 +1,6 @@
 //! [`resolve`]: from [`Settings`] to [`Config`], with nothing left to look up.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,12 +14,13 @@ use super::tree::{Source, Tree};
 use super::values::{HeaderName, PeriodOrOff, Selector};
 use super::{
     Config, Lines, Rules, Sources, Telemetry, Traces, acme, admin_token, app_config, auth,
-    discovery, load, machine, quotas, route_headers, secured, traffic, upstreams,
+    discovery, load, machine, quotas, route_headers, secured, splits, traffic, upstreams,
 };
 use crate::export::{file, fluent};
 use crate::protocol::cors::{self, Origins};
 use crate::schema::policy::{BoundHeader, Limits, Policies, Policy, RestOptions, Timeouts};
 use crate::schema::problem::Problem;
+use crate::schema::split::Split;
 use crate::serve;
 use crate::telemetry::log::{Format, Options};
 use crate::upstream::Params;
@@ -46,9 +48,10 @@ pub(super) fn resolve(
         );
     }
     let workers = settings.limits.workers.0;
-    let policies = policies(&settings, &tree);
     let (auth, auth_files) = auth::resolve(&settings.auth, &tree, input, problems);
     let acme = acme::params(&settings, &tree, input);
+    let splits = splits::all(&settings, &input.splits);
+    let policies = policies(&settings, &tree, &splits);
     Some(Config {
         listen: settings.listen.0,
         admin: settings.admin.0,
@@ -67,6 +70,7 @@ pub(super) fn resolve(
         loads: quotas::loads(&policies, None),
         memory: machine::Memory::find(settings.limits.memory_percent),
         policies,
+        splits: splits.into_values().collect(),
         selected: selected(&settings, &tree),
         upstream: upstreams::application(&settings),
         more_upstreams: upstreams::others(&settings),
@@ -272,7 +276,7 @@ fn connections_in(memory: Option<u64>) -> usize {
 
 // === Policies ===
 
-fn policies(settings: &Settings, tree: &Tree) -> Policies {
+fn policies(settings: &Settings, tree: &Tree, splits: &BTreeMap<Selector, Arc<Split>>) -> Policies {
     let default = default_policy(settings);
     let exceptions = settings.routes.keys().map(|selector| {
         // From the widest to the selector itself: the more specific one wins, key by key.
@@ -287,6 +291,7 @@ fn policies(settings: &Settings, tree: &Tree) -> Policies {
             .fold(default.clone(), |policy, (wide, route)| {
                 let mut policy = except(&policy, route, route_headers::bound(wide, route, tree));
                 auth::prepare(&settings.auth, Arc::make_mut(&mut policy.rest));
+                traffic::lay(&mut policy, route, splits.get(*wide));
                 route_headers::send(&mut policy, route_headers::sent(wide, route, tree));
                 policy
             });
@@ -378,7 +383,7 @@ fn except(base: &Policy, route: &RouteSettings, bound: Vec<BoundHeader>) -> Poli
             Some(given) => given.onto(base.retry.as_deref()).map(Arc::new),
             None => base.retry.clone(),
         },
-        traffic: traffic::onto(base.traffic.as_ref(), route),
+        traffic: base.traffic.clone(),
         access: auth::onto(&route.auth, base.access.as_ref()),
         quotas: base.quotas.clone(),
     }

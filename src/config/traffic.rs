@@ -4,15 +4,22 @@ use std::sync::Arc;
 
 use super::settings::RouteSettings;
 use crate::schema::policy::Policy;
+use crate::schema::split::Split;
 use crate::schema::traffic::Traffic;
 
 /// Lays what a route says onto what a wider one has said.
-pub(super) fn onto(base: Option<&Arc<Traffic>>, route: &RouteSettings) -> Option<Arc<Traffic>> {
-    let mut traffic = base.map(|base| Traffic::clone(base)).unwrap_or_default();
+pub(super) fn lay(policy: &mut Policy, route: &RouteSettings, split: Option<&Arc<Split>>) {
+    let said = policy.traffic.as_deref().cloned();
+    let mut traffic = said.unwrap_or_default();
     if let Some(name) = &route.upstream {
         traffic.upstream = Some(Arc::from(&*name.0));
+        traffic.split = None;
     }
-    (traffic != Traffic::default()).then(|| Arc::new(traffic))
+    if let Some(split) = split {
+        traffic.split = Some(Arc::clone(split));
+        traffic.upstream = None;
+    }
+    policy.traffic = (traffic != Traffic::default()).then(|| Arc::new(traffic));
 }
 
 /// What a selector of everything says holds for native calls too whose methods no schema knows.

@@ -97,7 +97,7 @@ pub(super) fn is_known(name: &str, settings: &Settings) -> bool {
     settings.upstreams.contains_key(name) || name == name_of_application(settings)
 }
 
-fn name_of_application(settings: &Settings) -> &str {
+pub(super) fn name_of_application(settings: &Settings) -> &str {
     match settings.upstreams.keys().next() {
         Some(only) if settings.upstreams.len() == 1 => only,
         Some(_) | None => UPSTREAM,

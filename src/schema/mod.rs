@@ -28,6 +28,7 @@ pub mod quota;
 mod routing;
 mod rules;
 mod selector;
+pub mod split;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod traffic;

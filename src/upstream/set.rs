@@ -3,7 +3,9 @@
 //! Which upstream a name means is looked up in the list of the settings that a call came in under. A
 //! schema may be a moment ahead of them: then its call waits for the settings that know the name.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,7 +15,9 @@ use tokio::time::{Instant, sleep};
 use tower::Service;
 
 use super::{Params, Upstreams, fault};
-use crate::call::{Call, Fault, LocalFuture, Reply};
+use crate::call::{Blame, Call, Code, Deadline, Fault, LocalFuture, Reply};
+use crate::schema::StreamKind;
+use crate::schema::split::Split;
 use crate::schema::traffic::Traffic;
 
 /// The upstreams of one worker under one configuration, as a service; clones share them.
@@ -27,6 +31,18 @@ pub struct Set {
 struct Members {
     all: All,
     latest: Latest,
+    random: Cell<u64>,
+}
+
+/// A call that a split has sent to one of its sides; dropped without a word, its client or its
+/// deadline ended it.
+struct Share<'a> {
+    split: &'a Split,
+    side: usize,
+    deadline: Deadline,
+    unary: bool,
+    /// `None` once it is counted.
+    since: Option<Instant>,
 }
 
 /// The connections of one worker to every upstream.
@@ -87,6 +103,7 @@ impl Set {
             members: Rc::new(Members {
                 all,
                 latest: Rc::clone(latest),
+                random: Cell::new(RandomState::new().hash_one(0_u8)),
             }),
         }
     }
@@ -95,14 +112,51 @@ impl Set {
 impl Members {
     /// Sends a call where its policy says.
     async fn send(self: Rc<Self>, traffic: Arc<Traffic>, call: Call) -> Result<Reply, Fault> {
-        let mut upstream = match &traffic.upstream {
-            None => self.all.application.clone(),
-            Some(name) => match self.all.find(name) {
-                Some(upstream) => upstream.clone(),
-                None => self.wait_for(name).await?,
-            },
+        if let Some(split) = &traffic.split {
+            return self.share_out(split, call).await;
+        }
+        match &traffic.upstream {
+            None => self.all.application.clone().call(call).await,
+            Some(name) => self.named(name).await?.call(call).await,
+        }
+    }
+
+    /// Sends a call to the side of a split that is its own.
+    async fn share_out(&self, split: &Split, call: Call) -> Result<Reply, Fault> {
+        let client = || call.record.note().peer.address.ip().to_canonical();
+        let chosen = split.choose(&call.metadata, client, || self.chance());
+        let name = split.upstream(chosen.side).map_or("", |name| &**name);
+        let mut upstream = self.named(name).await?;
+        if !chosen.by_weight {
+            return upstream.call(call).await;
+        }
+        let share = Share {
+            split,
+            side: chosen.side,
+            deadline: call.deadline,
+            // How long a stream lasts is its own affair.
+            unary: call.kind() == StreamKind::Unary,
+            since: Some(Instant::now()),
         };
-        upstream.call(call).await
+        let answer = upstream.call(call).await;
+        share.end(&answer);
+        answer
+    }
+
+    async fn named(&self, name: &str) -> Result<Upstreams, Fault> {
+        match self.all.find(name) {
+            Some(upstream) => Ok(upstream.clone()),
+            None => self.wait_for(name).await,
+        }
+    }
+
+    /// Any number: SplitMix64 (public domain) of a counter.
+    fn chance(&self) -> u64 {
+        let next = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random.set(next);
+        let mixed = (next ^ (next >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
     /// Waits for settings that have this upstream.
@@ -120,6 +174,50 @@ impl Members {
             sleep(LOOK).await;
         }
     }
+}
+
+// === impl Share ===
+
+impl Share<'_> {
+    fn end(mut self, answer: &Result<Reply, Fault>) {
+        let code = match answer {
+            Ok(reply) => reply.early_code(),
+            Err(fault) if fault.blame() == Blame::Upstream => Some(Code::Unavailable),
+            Err(fault) => Some(fault.code()),
+        };
+        self.count(code.is_some_and(is_failure));
+    }
+
+    fn count(&mut self, failed: bool) {
+        if let Some(since) = self.since.take() {
+            let took = self.unary.then(|| since.elapsed());
+            self.split.count(self.side, took, failed);
+        }
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        // A side that says nothing until the caller stops waiting has failed him; a caller who
+        // leaves says nothing of it.
+        if fault::has_passed(self.deadline) {
+            self.count(true);
+        }
+    }
+}
+
+/// Codes that a new version would answer with because it is bad.
+fn is_failure(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::ResourceExhausted
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    )
 }
 
 impl Service<Call> for Set {

@@ -71,6 +71,12 @@ impl App {
     pub(crate) fn fails_with(&self, code: u32) {
         self.shared.code.store(code, Ordering::SeqCst);
     }
+
+    /// Takes its time from now on.
+    pub(crate) fn pauses(&self, pause: Duration) {
+        let pause = u64::try_from(pause.as_millis()).unwrap();
+        self.shared.pause_ms.store(pause, Ordering::SeqCst);
+    }
 }
 
 impl Drop for App {

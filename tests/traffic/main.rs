@@ -11,6 +11,7 @@
 mod app;
 mod scene;
 mod several;
+mod split;
 
 use std::time::Duration;
 

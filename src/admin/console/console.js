@@ -199,11 +199,11 @@ function seconds(count) {
 
 async function lookAround() {
   try {
-    const [ready, { upstreams }, { problems }, schema, { reloads }] = await Promise.all(["readyz", "upstreams", "problems", "schema", "reload"].map((path) => ask(path)));
+    const [ready, { upstreams }, { problems }, schema, { reloads }, { splits }] = await Promise.all(["readyz", "upstreams", "problems", "schema", "reload", "split"].map((path) => ask(path)));
     const waiting = ready.waiting_for?.join(", ");
     if (ready.ready) pill("good", "ready");
     else pill("bad", ready.draining ? "draining" : `waiting for ${waiting}`);
-    find("upstreams").replaceChildren(...upstreams.map(upstream));
+    find("upstreams").replaceChildren(...splits.map(split), ...upstreams.map(upstream));
     showReloads(reloads);
     const methods = schema.services.reduce((sum, { methods }) => sum + methods.length, 0);
     find("problems").replaceChildren(
@@ -225,6 +225,13 @@ function upstream({ name, url, state, in_flight: busy, connections, connections_
   return el("div", {}, el("p", { class: "mono" }, `${name}  ${url}`),
     el("dl", { class: "facts2" }, ...facts.filter(Boolean).flatMap(([term, value]) => [el("dt", {}, term), el("dd", {}, value)])),
     rows.length ? el("details", { class: "more" }, el("summary", {}, "Connections"), el("table", {}, el("thead", {}, el("tr", {}, ...["For", "State", "Calls", "Age"].map((text, at) => el("th", { scope: "col", class: at > 1 ? "n" : "" }, text)))), el("tbody", {}, ...rows))) : "");
+}
+
+function split({ route, phase, why, new: fresh, sides }) {
+  const share = ({ upstream: name, percent, calls, failed }) => [name === fresh ? `${name} (new)` : name, `${percent.toFixed(1)} % now, ${count(calls, "call")}, ${failed} failed`];
+  const facts = [["State", el("span", { class: phase === "rolled_back" ? "badtext" : "goodtext" }, why ? `taken back: ${why}` : phase.replace("_", " "))], ...sides.map(share)];
+  return el("div", {}, el("p", { class: "mono" }, `split  ${route}`),
+    el("dl", { class: "facts2" }, ...facts.flatMap(([term, value]) => [el("dt", {}, term), el("dd", {}, value)])));
 }
 
 let shownReloads = "";

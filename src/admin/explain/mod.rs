@@ -21,6 +21,7 @@ use crate::protocol::classify::Front;
 use crate::protocol::{self, timeout};
 use crate::schema::access::{Access, is_plain};
 use crate::schema::policy::Policy;
+use crate::schema::split::Split;
 use crate::schema::{self, Idempotency, MethodId, Reflection, Schema, nearest};
 pub use near::Near;
 
@@ -328,10 +329,29 @@ impl Explanation {
     fn goes_to(&mut self, world: &World<'_>, policy: &Policy) {
         let traffic = policy.traffic.as_deref();
         let name = traffic.and_then(|traffic| traffic.upstream.as_deref());
+        if let Some(split) = traffic.and_then(|traffic| traffic.split.as_deref()) {
+            self.shared_out(split);
+            return;
+        }
         self.upstream = Some((world.upstream)(name));
         if let Some(name) = name {
             self.say(format!("its route sends it to the upstream `{name}`"));
         }
+    }
+
+    /// Calls of the route are shared out.
+    fn shared_out(&mut self, split: &Split) {
+        let sides = split.sides();
+        let shares = sides.iter().map(|side| {
+            let percent = side.share * 100.0;
+            format!("{} {percent:.1} %", side.upstream)
+        });
+        let shares: Vec<String> = shares.collect();
+        self.upstream = Some(shares.join(", "));
+        let route = &split.plan.route;
+        self.say(format!(
+            "its calls are shared out by `routes.{route}.split`; `/split` has what became of it"
+        ));
     }
 
     /// How long it may take, and whose word that is.

@@ -20,6 +20,7 @@ mod rest;
 mod retry;
 mod routes;
 mod schema;
+mod split;
 mod telemetry;
 mod tls;
 mod upstreams;
@@ -53,6 +54,7 @@ pub use rest::{
 pub use retry::{RetryCode, RetryMethods, RetrySettings};
 pub use routes::RouteSettings;
 pub use schema::{Reflection, SchemaSettings, UnknownMethods};
+pub use split::{ChoiceSettings, GuardSettings, RampSettings, SplitSettings, StickySettings};
 pub use telemetry::{
     AccessLog, B3, LogFormat, LogLevel, LogSettings, Parents, TelemetrySettings, TraceSettings,
 };

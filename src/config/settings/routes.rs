@@ -10,6 +10,7 @@ use super::json::JsonSettings;
 use super::limits::RouteLimitSettings;
 use super::rest::RouteRestSettings;
 use super::retry::RetrySettings;
+use super::split::SplitSettings;
 use crate::config::values::{
     CookieName, CookieValue, FieldName, HeaderName, PeriodOrOff, UpstreamName,
 };
@@ -22,6 +23,9 @@ pub struct RouteSettings {
     ///
     /// Default: `app`, or the only one there is.
     pub upstream: Option<UpstreamName>,
+
+    /// The calls shared out between upstreams, instead of `upstream`.
+    pub split: Option<SplitSettings>,
 
     /// How long a call may take: used when the client gives no deadline, and a client that asks
     /// for more gets no more, unless `max_timeout` stands beside it.
