@@ -9,6 +9,8 @@
 )]
 
 mod app;
+#[path = "../../examples/canary/demo.rs"]
+mod demo;
 mod scene;
 mod several;
 mod split;
@@ -25,3 +27,16 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 
 /// How long anything that has to happen may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The demonstration in a short form.
+#[test]
+fn a_bad_release_is_taken_back_with_no_more_errors_than_its_share() {
+    run(async {
+        let told = demo::run(Duration::from_millis(500), |_| {}).await.unwrap();
+        assert!(told.is_sound(), "{told:?}");
+        assert!(
+            told.bad.1 > 0 && told.took < Duration::from_secs(60),
+            "{told:?}"
+        );
+    });
+}
