@@ -160,7 +160,7 @@ fn a_sound_token_is_taken_and_told_of() {
 fn f46_what_a_token_says_of_its_algorithm_decides_nothing() {
     let signer = Signer::new("a");
     let jwk = signer.jwk();
-    let auth = auth(keys(&[jwk.clone()]));
+    let auth = auth(keys(std::slice::from_ref(&jwk)));
     let claims = claims(|_| ());
     for none in ["none", "None", "NONE", ""] {
         let header = json!({"alg": none, "kid": "a"});
