@@ -76,6 +76,10 @@ impl Drop for Answered {
 }
 
 /// Answers until it is dropped.
+#[allow(
+    clippy::infinite_loop,
+    reason = "it ends with its thread, which somebody owns"
+)]
 pub(super) async fn serve(listener: StdListener, tokens: Tokens) -> io::Result<()> {
     /// Accepting rests when it fails, for want of file descriptors usually.
     const REST: Duration = Duration::from_secs(1);

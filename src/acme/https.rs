@@ -36,7 +36,7 @@ impl HttpClient for Https {
         let client = Arc::clone(&self.0);
         Box::pin(async move {
             let uri = request.uri().clone();
-            let asked = timeout(PATIENCE, exchange(&client, request)).await;
+            let asked = timeout(PATIENCE, Box::pin(exchange(&client, request))).await;
             let asked = asked.unwrap_or_else(|_late| {
                 Err(format!("no answer within {} s", PATIENCE.as_secs()).into())
             });
