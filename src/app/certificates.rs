@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::StartError;
 use super::secure::{self, Secure};
-use crate::acme::{Challenge, Start};
+use crate::acme::{self, Challenge, Running, Start};
 use crate::config::Config;
 use crate::serve::Listener;
 
@@ -35,6 +35,12 @@ pub(super) fn bind(
         http,
         stats: Arc::default(),
     }))
+}
+
+/// Starts the thread, if certificates are to be asked for.
+pub(super) fn start(start: Option<Start>) -> Result<Option<Running>, StartError> {
+    let running = start.map(acme::start).transpose();
+    running.map_err(StartError::Thread)
 }
 
 /// The socket for its proofs, once more.

@@ -297,8 +297,7 @@ impl Bound {
         let mut parts = self.parts;
         parts.extend(parts::of(tls.clone(), self.log_level));
         parts.push(discovery::part(self.sources.clone()));
-        let serve = keeper::serve_params(&self.config, tls.as_ref());
-        let serve = Arc::new(Live::new(serve));
+        let serve = Arc::new(Live::new(keeper::serve_params(&self.config, tls.as_ref())));
         let keeper = Keeper {
             begun: Arc::clone(&self.config),
             config,
@@ -311,7 +310,6 @@ impl Bound {
             ready: common.ready.clone(),
             fingerprint: self.fingerprint,
         };
-        let certificates = self.certificates.map(acme::start).transpose();
         let discovering = discovery::start(common.config.clone(), self.sources, around);
         let followed = common.config.clone();
         let others = Others {
@@ -321,7 +319,7 @@ impl Bound {
             _keeping: keeper.start().map_err(StartError::Thread)?,
             _discovering: discovering.map_err(StartError::Thread)?,
             admin,
-            _certificates: certificates.map_err(StartError::Thread)?,
+            _certificates: certificates::start(self.certificates)?,
         };
         let control = Control {
             hold: self.hold,

@@ -39,14 +39,7 @@ pub(super) fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Option<Config> {
     let sources = sources(&settings, &tree, input);
-    if !sources.reflection && sources.proto.is_empty() && sources.descriptor_sets.is_empty() {
-        let place = tree.value_place(&["schema", "reflection"]);
-        let message = "there is no schema: no proto files, no descriptor set, and no reflection";
-        problems.push(
-            Problem::warning(place, message)
-                .with_help("give `--proto`, or leave `schema.reflection` at `auto`"),
-        );
-    }
+    problems.extend(without_schema(&sources, &tree));
     let workers = settings.limits.workers.0;
     let (auth, auth_files) = auth::resolve(&settings.auth, &tree, input, problems);
     let acme = acme::params(&settings, &tree, input);
@@ -100,6 +93,17 @@ pub(super) fn resolve(
         settings,
         tree,
     })
+}
+
+/// What is said when nobody could tell what is served.
+fn without_schema(sources: &Sources, tree: &Tree) -> Option<Problem> {
+    if sources.reflection || !sources.proto.is_empty() || !sources.descriptor_sets.is_empty() {
+        return None;
+    }
+    let place = tree.value_place(&["schema", "reflection"]);
+    let message = "there is no schema: no proto files, no descriptor set, and no reflection";
+    let help = "give `--proto`, or leave `schema.reflection` at `auto`";
+    Some(Problem::warning(place, message).with_help(help))
 }
 
 fn telemetry(all: &Settings, tree: &Tree, input: &Input) -> Telemetry {
