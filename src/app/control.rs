@@ -87,6 +87,19 @@ pub(super) struct Others {
     pub(super) admin: admin::Running,
 }
 
+/// Says what clients can make this process hold, so that nobody has to find out.
+pub(super) fn tell_limits(config: &Config) {
+    let of_connection = config.serve.worst_case_bytes();
+    let connections = config.serve.max_connections;
+    tracing::info!(
+        workers = config.workers,
+        connections,
+        worst_case_bytes_of_a_connection = of_connection,
+        worst_case_bytes = of_connection.saturating_mul(connections as u64),
+        "starting; the worst case is what clients can have held before their messages"
+    );
+}
+
 impl Control {
     /// Starts the thread, and comes back when connections are accepted.
     pub(super) fn start(self, addresses: Addresses, others: Others) -> io::Result<Running> {

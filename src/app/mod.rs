@@ -275,7 +275,7 @@ impl Bound {
     /// Serves, on threads of its own, until the result is shut down or dropped.
     pub fn start(self) -> Result<Running, StartError> {
         let addresses = self.addresses();
-        tell_limits(&self.config);
+        control::tell_limits(&self.config);
         let (door, requests) = Door::new();
         let (config, effective) = watch::channel(Arc::clone(&self.config));
         let common = Common::new(effective, self.sources.clone());
@@ -419,19 +419,6 @@ fn reload_of(door: Door, history: History) -> admin::Reload {
         ask: Box::new(move || door.ask("POST /reload")),
         history: Box::new(move || history.view()),
     }
-}
-
-/// Says what clients can make this process hold, so that nobody has to find out.
-fn tell_limits(config: &Config) {
-    let of_connection = config.serve.worst_case_bytes();
-    let connections = config.serve.max_connections;
-    tracing::info!(
-        workers = config.workers,
-        connections,
-        worst_case_bytes_of_a_connection = of_connection,
-        worst_case_bytes = of_connection.saturating_mul(connections as u64),
-        "starting; the worst case is what clients can have held before their messages"
-    );
 }
 
 impl fmt::Display for StartError {
