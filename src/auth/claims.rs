@@ -63,9 +63,10 @@ fn time(claims: &Claims, name: &'static str) -> Result<Option<f64>, Wrong> {
     }
 }
 
-/// Whether the token is good for what is asked.
-pub(super) fn satisfy(claims: &Claims, access: &Access) -> Result<(), Fault> {
-    good_for(&scopes(claims).collect::<Vec<_>>(), access)?;
+/// Whether a caller is good for what is asked, and claims what is asked. Who shows no token claims
+/// nothing, so that a rule about claims lets in nobody but the bearers of tokens.
+pub(super) fn satisfy(held: &[&str], claims: &Claims, access: &Access) -> Result<(), Fault> {
+    good_for(held, access)?;
     for (name, wanted) in &access.claims {
         let found = find(claims, name);
         let fits = found.is_some_and(|found| holds(found, wanted));
@@ -78,7 +79,7 @@ pub(super) fn satisfy(claims: &Claims, access: &Access) -> Result<(), Fault> {
 }
 
 /// Whether who is good for this is good for what is asked.
-pub(super) fn good_for(held: &[&str], access: &Access) -> Result<(), Fault> {
+fn good_for(held: &[&str], access: &Access) -> Result<(), Fault> {
     if access.scopes.iter().all(|scope| held.contains(&&**scope)) {
         return Ok(());
     }

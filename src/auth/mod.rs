@@ -115,6 +115,7 @@ impl Auth {
         now: SystemTime,
     ) -> Result<Caller, Box<Verdict>> {
         let refused = |fault| Box::new(Verdict::Refused(fault));
+        let nothing = serde_json::Map::new();
         if access.ways.token {
             let found = self.places.token(headers, record);
             if let Some(text) = found.map_err(|wrong| refused(bad_token(&wrong)))? {
@@ -127,12 +128,13 @@ impl Auth {
         {
             let owner = self.api_keys.owner(key).ok_or_else(|| refused(bad_key()))?;
             let held: Vec<&str> = owner.scopes.iter().map(|scope| &**scope).collect();
-            claims::good_for(&held, access).map_err(refused)?;
+            claims::satisfy(&held, &nothing, access).map_err(refused)?;
             return admit(access, Caller::by_api_key(owner)).map_err(refused);
         }
         if let Some(client) = &record.peer.client
             && access.ways.certificate
         {
+            claims::satisfy(&[], &nothing, access).map_err(refused)?;
             return admit(access, Caller::by_certificate(client)).map_err(refused);
         }
         Err(refused(nobody(access)))
@@ -160,7 +162,8 @@ impl Auth {
             Err(wrong) => return Err(refused(wrong)),
         }
         claims::check(token.claims(), issuer, now).map_err(refused)?;
-        claims::satisfy(token.claims(), access)
+        let held: Vec<&str> = claims::scopes(token.claims()).collect();
+        claims::satisfy(&held, token.claims(), access)
             .map_err(|fault| Box::new(Verdict::Refused(fault)))?;
         Ok(Caller::by_token(token.claims(), issuer))
     }

@@ -11,6 +11,8 @@ use serde_json::json;
 
 use super::super::*;
 use super::{Signer, auth, check, claims, keys, unsigned};
+use crate::call::{Identity, Peer};
+use crate::schema::access::Ways;
 
 #[test]
 fn each_kind_of_key_verifies_what_it_has_signed() {
@@ -116,4 +118,61 @@ fn keys_that_are_known_outlive_a_reload() {
     before.issuers[0].keys.close(Err(()));
     assert_eq!(before.issuers[0].keys.keys().count(), 1);
     assert_eq!(before.issuers[0].keys.tries(), (2, 1));
+}
+
+/// What becomes of somebody with a certificate, or with the key `password`.
+fn known(access: &Access, by_key: bool) -> Result<(), &'static str> {
+    let file = "a 5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8 read";
+    let auth = Auth {
+        api_keys: Arc::new(ApiKeys::parse(file).unwrap()),
+        places: Places {
+            key_header: Some("x-api-key".parse().unwrap()),
+            ..Places::default()
+        },
+        ..Auth::default()
+    };
+    let request = http::Request::get("/").header("x-api-key", "password");
+    let (mut head, ()) = request.body(()).unwrap().into_parts();
+    let address = "127.0.0.1:1".parse().unwrap();
+    let client = Identity::new("CN=a", &["spiffe://a.test/a".to_owned()], &[], "00");
+    let peer = Peer::new(address, address, true).with_client(Some(client));
+    if !by_key {
+        head.headers.clear();
+    }
+    #[allow(clippy::disallowed_methods, reason = "records begin at some time")]
+    let record = CallRecord::new(std::time::Instant::now(), std::rc::Rc::new(peer), &head);
+    match auth.look(access, &head.headers, &record, SystemTime::UNIX_EPOCH) {
+        Verdict::Admitted(_) => Ok(()),
+        Verdict::Refused(fault) => Err(fault.reason()),
+        Verdict::Unknown(_) => Err("UNKNOWN_KEY"),
+    }
+}
+
+#[test]
+fn who_shows_no_token_claims_nothing() {
+    let ways = Ways {
+        token: true,
+        api_key: true,
+        certificate: true,
+    };
+    let any = Access {
+        ways,
+        ..Access::default()
+    };
+    let reading = Access {
+        scopes: vec!["read".into()],
+        ..any.clone()
+    };
+    let editing = Access {
+        claims: vec![("role".into(), vec!["editor".into()])],
+        ..any.clone()
+    };
+    for (access, by_key, by_certificate) in [
+        (&any, Ok(()), Ok(())),
+        (&reading, Ok(()), Err("SCOPE_MISSING")),
+        (&editing, Err("CLAIM_MISSING"), Err("CLAIM_MISSING")),
+    ] {
+        assert_eq!(known(access, true), by_key, "{access:?}");
+        assert_eq!(known(access, false), by_certificate, "{access:?}");
+    }
 }
