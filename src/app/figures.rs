@@ -268,69 +268,73 @@ pub(super) fn upstreams(metrics: &Metrics, config: watch::Receiver<Arc<Config>>)
                 (label(&one.name), one.states.seen(), out)
             })
             .collect();
-        let mut show = |name: &str, kind: &str, help: &str, value: Figure<'_>| {
+        for (name, kind, help, value) in OF_UPSTREAM {
             page.family(name, kind, help);
             for (upstream, seen, out) in &all {
                 let labels = format_args!("{{upstream=\"{upstream}\"}}");
                 page.sample(name, labels, value(seen, out));
             }
-        };
-        show(
-            "sidegate_upstream_connections",
-            "gauge",
-            "Connections to an upstream that take new calls.",
-            &|seen, _| seen.connections.iter().filter(|one| one.open).count() as u64,
-        );
-        show(
-            "sidegate_upstream_calls_in_flight",
-            "gauge",
-            "Calls that are under way at an upstream.",
-            &|seen, _| seen.connections.iter().map(|one| one.calls as u64).sum(),
-        );
-        show(
-            "sidegate_upstream_connects_total",
-            "counter",
-            "Connections to an upstream that were made.",
-            &|seen, _| seen.made,
-        );
-        show(
-            "sidegate_upstream_connects_failed_total",
-            "counter",
-            "Attempts to connect to an upstream that failed.",
-            &|seen, _| seen.failed,
-        );
-        show(
-            "sidegate_upstream_endpoints",
-            "gauge",
-            "Endpoints of an upstream.",
-            &|_, out| out.len() as u64,
-        );
-        show(
-            "sidegate_upstream_endpoints_out",
-            "gauge",
-            "Endpoints of an upstream that are left out for a while because they fail.",
-            &|_, out| out.iter().filter(|out| **out).count() as u64,
-        );
-        show(
-            "sidegate_upstream_endpoints_put_out_total",
-            "counter",
-            "How often an endpoint of an upstream was left out because it failed.",
-            &|seen, _| seen.put_out,
-        );
-        show(
-            "sidegate_upstream_retries_total",
-            "counter",
-            "Calls that were sent again because of how the application had answered.",
-            &|seen, _| seen.retried,
-        );
-        show(
-            "sidegate_upstream_retries_denied_total",
-            "counter",
-            "Retries that were not made because the budget was spent.",
-            &|seen, _| seen.retries_denied,
-        );
+        }
     });
 }
+
+/// What is shown of an upstream: name, kind, help, and the figure.
+const OF_UPSTREAM: [(&str, &str, &str, Figure); 9] = [
+    (
+        "sidegate_upstream_connections",
+        "gauge",
+        "Connections to an upstream that take new calls.",
+        |seen, _| seen.connections.iter().filter(|one| one.open).count() as u64,
+    ),
+    (
+        "sidegate_upstream_calls_in_flight",
+        "gauge",
+        "Calls that are under way at an upstream.",
+        |seen, _| seen.connections.iter().map(|one| one.calls as u64).sum(),
+    ),
+    (
+        "sidegate_upstream_connects_total",
+        "counter",
+        "Connections to an upstream that were made.",
+        |seen, _| seen.made,
+    ),
+    (
+        "sidegate_upstream_connects_failed_total",
+        "counter",
+        "Attempts to connect to an upstream that failed.",
+        |seen, _| seen.failed,
+    ),
+    (
+        "sidegate_upstream_endpoints",
+        "gauge",
+        "Endpoints of an upstream.",
+        |_, out| out.len() as u64,
+    ),
+    (
+        "sidegate_upstream_endpoints_out",
+        "gauge",
+        "Endpoints of an upstream that are left out for a while because they fail.",
+        |_, out| out.iter().filter(|out| **out).count() as u64,
+    ),
+    (
+        "sidegate_upstream_endpoints_put_out_total",
+        "counter",
+        "How often an endpoint of an upstream was left out because it failed.",
+        |seen, _| seen.put_out,
+    ),
+    (
+        "sidegate_upstream_retries_total",
+        "counter",
+        "Calls that were sent again because of how the application had answered.",
+        |seen, _| seen.retried,
+    ),
+    (
+        "sidegate_upstream_retries_denied_total",
+        "counter",
+        "Retries that were not made because the budget was spent.",
+        |seen, _| seen.retries_denied,
+    ),
+];
 
 /// Shows how calls are shared out, where they are.
 pub(super) fn splits(metrics: &Metrics, config: watch::Receiver<Arc<Config>>) {
@@ -379,7 +383,7 @@ fn count(count: u64) -> f64 {
 }
 
 /// A figure of an upstream, from what is seen of it and which of its endpoints are out.
-type Figure<'a> = &'a dyn Fn(&Seen, &[bool]) -> u64;
+type Figure = fn(&Seen, &[bool]) -> u64;
 
 /// Shows which conditions of readiness hold.
 pub(super) fn readiness(metrics: &Metrics, ready: Ready) {
