@@ -18,7 +18,7 @@ use std::time::Duration;
 async fn main() -> ExitCode {
     // Where nobody reads it, the verdict still counts.
     let say = |line: &str| drop(writeln!(io::stdout(), "{line}"));
-    match demo::run(Duration::from_secs(2), say).await {
+    match Box::pin(demo::run(Duration::from_secs(2), say)).await {
         Ok(told) if told.is_sound() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {

@@ -32,7 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[test]
 fn a_bad_release_is_taken_back_with_no_more_errors_than_its_share() {
     run(async {
-        let told = demo::run(Duration::from_millis(500), |_| {}).await.unwrap();
+        let showing = demo::run(Duration::from_millis(500), |_| {});
+        let told = Box::pin(showing).await.unwrap();
         assert!(told.is_sound(), "{told:?}");
         assert!(
             told.bad.1 > 0 && told.took < Duration::from_secs(60),
