@@ -14,7 +14,11 @@ use tempfile::TempDir;
 
 use crate::Result;
 use crate::app::lock;
+use crate::app::messages::Ask;
+use crate::client::grpc::Grpc;
 use crate::client::http1;
+use crate::options::Target;
+use crate::peers;
 
 const PROTO: &str = include_str!("faults.proto");
 /// How long it may take to start, or to end.
@@ -104,6 +108,50 @@ impl Gateway {
             gateway.unread = Some(reader);
         }
         Ok(gateway)
+    }
+
+    /// A peer before an application.
+    pub(crate) async fn peer(
+        target: (Target, &Path),
+        app: SocketAddr,
+        descriptors: &[u8],
+    ) -> Result<Self> {
+        let folder = TempDir::new()?;
+        let free = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let listen = free.local_addr()?;
+        drop(free);
+        let mut command = peers::command(target, listen, app, (folder.path(), descriptors))?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(folder.path().join("stderr"))?)
+            .spawn()?;
+        let gateway = Self {
+            child,
+            listen,
+            admin: listen,
+            ops: None,
+            folder,
+            lines: Arc::default(),
+            unread: None,
+        };
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Ok(grpc) = Grpc::connect(listen).await
+                && grpc
+                    .unary("Get", &Ask::default(), &[])
+                    .await
+                    .status
+                    .as_deref()
+                    == Some("0")
+            {
+                return Ok(gateway);
+            }
+            if Instant::now() > until {
+                return Err(format!("never ready: {}", gateway.said()).into());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Waits until it says that it is ready.

@@ -118,7 +118,7 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     if manner == AWAY {
         return Ok(());
     }
-    let mut request = [0; 4096];
+    let mut request = vec![0; 4096];
     let _length = stream.read(&mut request).await?;
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n";
     stream.write_all(head.as_bytes()).await?;

@@ -32,6 +32,7 @@ mod gateway;
 mod keyserver;
 mod nameserver;
 mod options;
+mod peers;
 mod relay;
 mod report;
 mod scene;

@@ -8,11 +8,13 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::Result;
 use crate::app::App;
 use crate::bystander::{Bystander, Fronts};
-use crate::faults::{Between, Fault, Found, Neighbour};
+use crate::client::http1;
+use crate::faults::{Between, Fault, Found, Neighbour, Peers};
 use crate::gateway::{Gateway, Start, own_program};
 use crate::keyserver::KeyServer;
 use crate::nameserver::NameServer;
 use crate::options::{Options, Target};
+use crate::peers;
 use crate::relay::Relay;
 use crate::report::{Beside, Line};
 
@@ -89,7 +91,10 @@ impl Scene {
             config = config.replace("{keys}", &keys.address.to_string());
         }
         let start = Start {
-            program: own_program(options.gateway.as_deref())?,
+            program: match options.target {
+                Target::Sidegate => own_program(options.gateway.as_deref())?,
+                Target::Envoy | Target::Nginx => own_program(None)?,
+            },
             config,
             flags: vec!["--admin".to_owned(), "127.0.0.1:0".to_owned()],
             wrapper: fault
@@ -99,7 +104,10 @@ impl Scene {
                 .collect(),
             reads_stdout: fault.reads_stdout,
         };
-        let gateway = Gateway::start(&start).await?;
+        let gateway = match options.target {
+            Target::Sidegate => Gateway::start(&start).await?,
+            target => peer(target, &start, (options, &apps)).await?,
+        };
         Ok(Self {
             gateway,
             start,
@@ -114,10 +122,34 @@ impl Scene {
     }
 }
 
+/// A peer before the first application, with the schema as our own gateway has it.
+async fn peer(
+    target: Target,
+    start: &Start,
+    (options, apps): (&Options, &[App]),
+) -> Result<Gateway> {
+    let own = Gateway::start(start).await?;
+    let descriptors = http1::get(own.admin, "/schema?format=binpb").await?.body;
+    let program = match &options.gateway {
+        Some(program) => program.canonicalize()?,
+        None => peers::program(target)?,
+    };
+    let app = apps.first().ok_or("no application")?;
+    // What is counted begins with the fault.
+    let gateway = Gateway::peer((target, &program), app.address, &descriptors).await?;
+    app.seen.forget();
+    Ok(gateway)
+}
+
 /// Does a fault, again when it only slowed the bystander down: these machines are shared.
 pub(crate) async fn stage(fault: &Fault, options: &Options) -> Line {
-    if options.target != Target::Sidegate && !fault.peers {
-        return Line::DoesNotApply("about what only Sidegate has");
+    let applies = match options.target {
+        Target::Sidegate => true,
+        Target::Envoy => fault.peers != Peers::None,
+        Target::Nginx => fault.peers == Peers::Grpc,
+    };
+    if !applies {
+        return Line::DoesNotApply("not tried on this gateway");
     }
     let mut times = 0;
     loop {
@@ -152,7 +184,9 @@ async fn attempt(fault: &Fault, options: &Options) -> Result<Option<(Found, Besi
     };
     let before = match fault.neighbour {
         Neighbour::Beside => {
-            scene.gateway.ready().await?;
+            if options.target == Target::Sidegate {
+                scene.gateway.ready().await?;
+            }
             scene.bystander = Some(Bystander::start(scene.gateway.listen, fronts));
             tokio::time::sleep(LOOK / 4).await;
             let begun = Instant::now();

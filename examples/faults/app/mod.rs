@@ -157,6 +157,11 @@ impl Seen {
         self.set_mood(mood);
     }
 
+    /// Counts from now on.
+    pub(crate) fn forget(&self) {
+        self.calls.store(0, Ordering::SeqCst);
+    }
+
     /// GOAWAY on every connection; what runs is served.
     pub(crate) fn goaway(&self) {
         self.goaway.send_modify(|count| *count += 1);

@@ -10,7 +10,7 @@ use super::{Fault, Found};
 use crate::Result;
 use crate::app::messages::Ask;
 use crate::app::{Mood, lock};
-use crate::client::grpc::Grpc;
+use crate::client::grpc::{Ended, Grpc};
 use crate::client::http1;
 use crate::scene::Scene;
 
@@ -203,7 +203,8 @@ async fn goaway(scene: &mut Scene) -> Result<Found> {
     let begun = Instant::now();
     let before = scene.app().seen.connections();
     let (mut calls, mut failed) = (0, Vec::new());
-    let grpc = Grpc::connect(scene.gateway.listen).await?;
+    let target = scene.gateway.listen;
+    let mut grpc = Grpc::connect(target).await?;
     let mut next = begun;
     while begun.elapsed() < lasts {
         if Instant::now() >= next {
@@ -215,13 +216,25 @@ async fn goaway(scene: &mut Scene) -> Result<Found> {
                 pause_ms: 2,
                 ..Ask::default()
             };
-            grpc.unary("Put", &ask, &[]).await
+            let ended = grpc.unary("Put", &ask, &[]).await;
+            if !ended.never_ran {
+                return Ok(ended);
+            }
+            // The gateway may end a client's connection; what it has not looked at is asked anew.
+            let fresh = Grpc::connect(target).await?;
+            Ok::<Ended, Box<dyn std::error::Error + Send + Sync>>(
+                fresh.unary("Put", &ask, &[]).await,
+            )
         });
         for ended in futures_util::future::join_all(asks).await {
+            let ended = ended?;
             calls += 1;
             if ended.status.as_deref() != Some("0") {
                 failed.push(format!("{ended:?}"));
             }
+        }
+        if !grpc.is_usable() {
+            grpc = Grpc::connect(target).await?;
         }
     }
     let connections = scene.app().seen.connections() - before;
@@ -242,9 +255,13 @@ async fn resting(scene: &mut Scene) -> Result<Found> {
     *lock(&scene.app().seen.rest) = Some(rest);
     let before = scene.app().seen.connections();
     let failed = Arc::new(AtomicUsize::new(0));
-    let grpc = Grpc::connect(scene.gateway.listen).await?;
+    let mut grpc = Grpc::connect(scene.gateway.listen).await?;
     for number in 0..count {
-        let ended = grpc.unary("Put", &Ask::default(), &[]).await;
+        let mut ended = grpc.unary("Put", &Ask::default(), &[]).await;
+        if ended.never_ran {
+            grpc = Grpc::connect(scene.gateway.listen).await?;
+            ended = grpc.unary("Put", &Ask::default(), &[]).await;
+        }
         if ended.status.as_deref() != Some("0") {
             failed.fetch_add(1, Ordering::SeqCst);
         }

@@ -38,12 +38,22 @@ pub(crate) struct Fault {
     /// What the bystander's calls wait for on purpose, so that only failures count.
     pub(crate) waits: Option<&'static str>,
     pub(crate) between: Between,
-    /// Whether it can be done to any gateway.
-    pub(crate) peers: bool,
+    /// Which other gateways it can be done to.
+    pub(crate) peers: Peers,
     /// Does it; without it the gateway has nothing to try it on.
     pub(crate) run: Option<Run>,
     /// What that is.
     pub(crate) missing: &'static str,
+}
+
+/// Which other gateways a fault can be done to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peers {
+    None,
+    /// Those that speak REST.
+    Rest,
+    /// All that speak gRPC.
+    Grpc,
 }
 
 /// What stands between the gateway and its first application.
@@ -104,7 +114,7 @@ impl Fault {
             neighbour: Neighbour::Beside,
             waits: None,
             between: Between::Nothing,
-            peers: false,
+            peers: Peers::None,
             run: Some(run),
             missing: "",
         }
@@ -162,9 +172,15 @@ impl Fault {
         self
     }
 
+    /// It can be done to any gateway that speaks REST too.
+    fn for_rest_peers(mut self) -> Self {
+        self.peers = Peers::Rest;
+        self
+    }
+
     /// It can be done to any gateway that speaks gRPC.
     fn for_peers(mut self) -> Self {
-        self.peers = true;
+        self.peers = Peers::Grpc;
         self
     }
 }

@@ -19,7 +19,8 @@ pub(super) fn faults() -> Vec<Fault> {
             "CL+TE, double TE, bad CL, obs-fold, bare CR and LF, NUL, space before the colon",
             "",
             |scene| Box::pin(smuggled(scene)),
-        ),
+        )
+        .for_rest_peers(),
         Fault::new(
             12,
             "HTTP/1.0 with TE, upgrades with early bytes, CONNECT, a foreign absolute form, h2c",

@@ -1,6 +1,6 @@
 //! Tokens that are no proof of anything, and keys that cannot be fetched (46).
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -88,30 +88,16 @@ async fn tokens(scene: &mut Scene) -> Result<Found> {
     if put(scene, None).await? != 401 {
         wrong.push("no token was let through".to_owned());
     }
-    // A flood of keys that nobody knows, while the server is away, and while it never ends.
     let memory = scene.gateway.peak();
     let mut told = Vec::new();
-    for (name, change) in [("away", true), ("huge", false)] {
-        if change {
-            keys.go_away()
-        } else {
-            keys.be_huge()
+    for manner in ["away", "huge"] {
+        match manner {
+            "away" => keys.go_away(),
+            _ => keys.be_huge(),
         }
-        let before = keys.asked();
-        let begun = tokio::time::Instant::now();
-        let mut number = 0;
-        while begun.elapsed() < lasts {
-            let unknown = with("kid", json!(format!("k{number}")), &head);
-            let status = put(scene, Some(&keys.token(&unknown, &claims)?)).await?;
-            let stale = put(scene, Some(&good)).await?;
-            if (status, stale) != (401, 200) {
-                wrong.push(format!("{name}: {status}, {stale}"));
-            }
-            number += 1;
-        }
+        let (fetches, unknown) = flood(scene, lasts, (&head, &claims, &good), &mut wrong).await?;
         told.push(format!(
-            "{name}: {} fetches for {number} unknown keys",
-            keys.asked() - before
+            "{manner}: {fetches} fetches for {unknown} unknown keys"
         ));
     }
     wrong.truncate(4);
@@ -127,4 +113,29 @@ async fn tokens(scene: &mut Scene) -> Result<Found> {
             told.join(", ")
         ),
     ))
+}
+
+/// A flood of keys that nobody knows, and good tokens among it: how often keys were fetched, and for
+/// how many.
+async fn flood(
+    scene: &Scene,
+    lasts: Duration,
+    (head, claims, good): (&Value, &Value, &str),
+    wrong: &mut Vec<String>,
+) -> Result<(usize, usize)> {
+    let keys = scene.keys.as_ref().ok_or("no keys")?;
+    let before = keys.asked();
+    let begun = Instant::now();
+    let mut number = 0;
+    while begun.elapsed() < lasts {
+        let mut unknown = head.clone();
+        unknown["kid"] = json!(format!("k{number}"));
+        let status = put(scene, Some(&keys.token(&unknown, claims)?)).await?;
+        let stale = put(scene, Some(good)).await?;
+        if (status, stale) != (401, 200) {
+            wrong.push(format!("unknown {status}, stale {stale}"));
+        }
+        number += 1;
+    }
+    Ok((keys.asked() - before, number))
 }

@@ -36,7 +36,8 @@ pub(super) fn faults() -> Vec<Fault> {
             "clients that go away in the middle of a stream",
             "",
             |scene| Box::pin(gone(scene)),
-        ),
+        )
+        .for_rest_peers(),
     ]
 }
 
