@@ -50,35 +50,7 @@ async fn tokens(scene: &mut Scene) -> Result<Found> {
     if status != 200 {
         wrong.push(format!("a good token: {status}"));
     }
-    let with = |key: &str, value: Value, of: &Value| {
-        let mut changed = of.clone();
-        changed[key] = value;
-        changed
-    };
-    let bad_heads = [
-        with("alg", json!("none"), &head),
-        with("alg", json!("HS256"), &head),
-        with("alg", json!("RS256"), &head),
-        with("kid", json!("other"), &head),
-    ];
-    let bad_claims = [
-        with("exp", json!((now + 3600).to_string()), &claims),
-        with("exp", json!(now - 3600), &claims),
-        with("exp", Value::Null, &claims),
-        with("nbf", json!(now + 3600), &claims),
-        with("iss", json!("you"), &claims),
-    ];
-    let mut tokens = vec![
-        good.replacen("ey", "ez", 1),
-        format!("{good}x"),
-        String::new(),
-    ];
-    for bad in &bad_heads {
-        tokens.push(keys.token(bad, &claims)?);
-    }
-    for bad in &bad_claims {
-        tokens.push(keys.token(&head, bad)?);
-    }
+    let tokens = worthless(scene, (&head, &claims, &good), now)?;
     for token in &tokens {
         let status = put(scene, Some(token)).await?;
         if status != 401 {
@@ -138,4 +110,43 @@ async fn flood(
         number += 1;
     }
     Ok((keys.asked() - before, number))
+}
+
+/// Tokens that prove nothing.
+fn worthless(
+    scene: &Scene,
+    (head, claims, good): (&Value, &Value, &str),
+    now: u64,
+) -> Result<Vec<String>> {
+    let keys = scene.keys.as_ref().ok_or("no keys")?;
+    let with = |key: &str, value: Value, of: &Value| {
+        let mut changed = of.clone();
+        changed[key] = value;
+        changed
+    };
+    let bad_heads = [
+        with("alg", json!("none"), head),
+        with("alg", json!("HS256"), head),
+        with("alg", json!("RS256"), head),
+        with("kid", json!("other"), head),
+    ];
+    let bad_claims = [
+        with("exp", json!((now + 3600).to_string()), claims),
+        with("exp", json!(now - 3600), claims),
+        with("exp", Value::Null, claims),
+        with("nbf", json!(now + 3600), claims),
+        with("iss", json!("you"), claims),
+    ];
+    let mut tokens = vec![
+        good.replacen("ey", "ez", 1),
+        format!("{good}x"),
+        String::new(),
+    ];
+    for bad in &bad_heads {
+        tokens.push(keys.token(bad, claims)?);
+    }
+    for bad in &bad_claims {
+        tokens.push(keys.token(head, bad)?);
+    }
+    Ok(tokens)
 }
