@@ -158,6 +158,7 @@ impl Bench {
             drain: sidegate::life::drain::Drain::new(),
             reason_header: true,
             cors: None,
+            gate: sidegate::protocol::gate::Gate::CLOSED,
         };
         let live = Arc::new(Live::new(schema));
         let [address, local] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));

@@ -93,7 +93,8 @@ mod tests {
         gate.open();
         assert!(gate.opened().now_or_never().is_some());
         assert!(gate.left().now_or_never().is_none());
-        gate.clone().leave();
+        let same = gate.clone();
+        same.leave();
         gate.open();
         assert!(gate.left().now_or_never().is_some());
         assert!(gate.opened().now_or_never().is_none());

@@ -6,6 +6,10 @@ use http::{HeaderMap, HeaderValue};
 
 use super::*;
 
+fn instant() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 fn plan() -> Plan {
     Plan {
         route: "*".into(),
@@ -177,7 +181,7 @@ fn calls(split: &Split, side: usize, count: usize, took_ms: u64, failed: bool) {
 #[test]
 fn a_side_that_fails_is_taken_back() {
     let split = Split::new(guarded());
-    let start = Instant::now();
+    let start = instant();
     assert_eq!(split.tick(start), None);
     calls(&split, 0, 900, 1, false);
     calls(&split, 1, 45, 1, false);
@@ -211,7 +215,7 @@ fn a_side_that_fails_is_taken_back() {
 #[test]
 fn a_side_is_judged_against_the_others_and_by_what_is_new() {
     let split = Split::new(guarded());
-    let start = Instant::now();
+    let start = instant();
     split.tick(start);
     calls(&split, 0, 100, 1, true);
     calls(&split, 1, 100, 1, true);
@@ -230,7 +234,7 @@ fn a_side_is_judged_against_the_others_and_by_what_is_new() {
 fn a_side_that_is_slow_is_taken_back() {
     for (took_ms, expected) in [(10, false), (14, false), (50, true)] {
         let split = Split::new(guarded());
-        let start = Instant::now();
+        let start = instant();
         split.tick(start);
         calls(&split, 0, 500, 10, false);
         calls(&split, 1, 100, took_ms, false);
@@ -248,7 +252,7 @@ fn a_share_grows_by_steps_when_it_has_shown_itself() {
         }),
         ..guarded()
     });
-    let start = Instant::now();
+    let start = instant();
     let at = |seconds| start + Duration::from_secs(seconds);
     let share = || split.sides()[1].share;
     assert!((share() - 0.01).abs() < 1e-9);

@@ -180,6 +180,10 @@ impl Params {
 
 /// What a client says of traces.
 #[derive(Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a header that is there or not"
+)]
 struct Seen {
     /// The trace that it names, W3C's first.
     context: Option<Context>,
