@@ -68,7 +68,13 @@ async fn nobody_reads(scene: &mut Scene) -> Result<Found> {
     }
     let metric = async |name: &str| scene.gateway.metric(name, "").await;
     let lines = metric("sidegate_access_log_dropped_lines_total").await?;
-    let spans = metric("sidegate_trace_dropped_spans_total").await?;
+    // A batch is tried a few times, over seconds, before it is given up.
+    let mut spans = 0.0;
+    let patience = Instant::now() + Duration::from_secs(30);
+    while spans <= 0.0 && Instant::now() < patience {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        spans = metric("sidegate_trace_dropped_spans_total").await?;
+    }
     let grown = scene.gateway.resident().saturating_sub(memory) >> 10;
     Ok(Found::new(
         lines > 0.0 && spans > 0.0 && grown < 64,
