@@ -218,10 +218,10 @@ fn add(list: &mut Vec<Box<str>>, names: impl IntoIterator<Item = Box<str>>) {
 
 /// Tells what cannot stand together.
 pub(super) fn conflicts(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
-    let auth = &settings.auth;
+    let all = &settings.auth;
     lacking(
         settings,
-        (Ways::from(auth.require), &["auth", "require"]),
+        (Ways::from(all.require), &["auth", "require"]),
         tree,
         problems,
     );
@@ -236,18 +236,32 @@ pub(super) fn conflicts(settings: &Settings, tree: &Tree, problems: &mut Vec<Pro
             .routes
             .iter()
             .filter(|(wide, _)| wide.covers(selector));
-        let mut required = covering.filter_map(|(_, route)| route.auth.require);
+        // The narrowest one that says it holds, as it will for calls.
+        let narrowest = covering
+            .filter_map(|(wide, route)| Some((wide.as_str().len(), route.auth.require?)))
+            .max_by_key(|(length, _)| *length);
+        let required = narrowest.map_or(all.require, |(_, require)| require);
         let off = |require| !Ways::from(require).any();
         let more = given.scopes.is_some() || given.callers.is_some() || !given.claims.is_empty();
-        if more && off(auth.require) && required.all(off) {
+        if more && off(required) {
             let message = format!("`routes.{selector}.auth` asks nobody who he is");
             problems.push(
                 Problem::error(tree.place(&at), message)
                     .with_help("say what callers have to show: `require: jwt`, say"),
             );
         }
+        for header in route.bind_headers.keys() {
+            if auth::is_own_header(&header.0) {
+                let path = ["routes", selector.as_str(), "bind_headers", &header.0];
+                let message = format!("a field cannot have `{header}`, as clients could send it");
+                problems.push(
+                    Problem::error(tree.place(&path), message)
+                        .with_help("the application gets it as metadata, from the gateway alone"),
+                );
+            }
+        }
         let whole = selector.as_str() == "*" && given.require.is_some_and(|require| !off(require));
-        if whole && off(auth.require) && settings.rest.fallback.is_some() {
+        if whole && off(all.require) && settings.rest.fallback.is_some() {
             let message = "`routes.*.auth` is for methods: `rest.fallback` is open to anybody";
             problems.push(
                 Problem::warning(tree.place(&at), message)
@@ -255,15 +269,15 @@ pub(super) fn conflicts(settings: &Settings, tree: &Tree, problems: &mut Vec<Pro
             );
         }
     }
-    for name in auth.jwt.keys() {
+    for name in all.jwt.keys() {
         issuer(settings, name, tree, problems);
     }
-    let reads = [("authorization", "auth.jwt", !auth.jwt.is_empty())];
-    let cookie = ("cookie", "auth.token_cookie", auth.token_cookie.is_some());
+    let reads = [("authorization", "auth.jwt", !all.jwt.is_empty())];
+    let cookie = ("cookie", "auth.token_cookie", all.token_cookie.is_some());
     let key = (
-        &*auth.api_keys.header.0,
+        &*all.api_keys.header.0,
         "auth.api_keys",
-        auth.api_keys.file.is_some(),
+        all.api_keys.file.is_some(),
     );
     for (header, reader, is_read) in reads.into_iter().chain([cookie, key]) {
         let denied = &settings.rest.headers.deny;
@@ -312,6 +326,18 @@ fn issuer(settings: &Settings, name: &str, tree: &Tree, problems: &mut Vec<Probl
         return;
     };
     let at = ["auth", "jwt", name];
+    let first = settings
+        .auth
+        .jwt
+        .iter()
+        .find(|(_, other)| other.issuer.is_none() || other.issuer == issuer.issuer);
+    if let Some((first, _)) = first.filter(|(first, _)| first.as_str() < name) {
+        let message = format!("`auth.jwt.{name}` is never asked: `{first}` takes its tokens");
+        problems.push(
+            Problem::error(tree.place(&at), message)
+                .with_help("give each an `issuer` of its own, as tokens say it in `iss`"),
+        );
+    }
     if issuer.audiences.is_empty() {
         let message = format!("`auth.jwt.{name}` takes tokens that are meant for others too");
         problems.push(

@@ -154,7 +154,16 @@ fn response_headers(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem
 /// Cookies for whoever asks.
 fn cors(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
     let cors = &settings.rest.cors;
-    if cors.credentials && cors.origins.iter().any(|origin| origin.0 == Origin::Any) {
+    let anybody = cors.origins.iter().any(|origin| origin.0 == Origin::Any);
+    if settings.auth.token_cookie.is_some() && anybody {
+        let message = "`rest.cors.origins` cannot be `*` with `auth.token_cookie`: a WebSocket of any page \
+                       would bring the cookie of whoever looks at it";
+        problems.push(
+            Problem::error(tree.value_place(&["rest", "cors", "origins"]), message)
+                .with_help("name the origins that are yours, such as `https://*.example.com`"),
+        );
+    }
+    if cors.credentials && anybody {
         let message = "`rest.cors.credentials` cannot go with the origin `*`: any page could act \
                        in the name of whoever looks at it";
         problems.push(

@@ -16,6 +16,7 @@ use http_body::{Body as _, Frame, SizeHint};
 
 use super::metadata::{hop_by_hop_by_name, is_hop_by_hop};
 use super::reader::IdleBody;
+use super::websocket::handshake::check_origin;
 use super::{Incoming, Params, forwarded, rest, timeout};
 use crate::call::metadata::tell;
 use crate::call::{Body, Code, Fallback, Fault, LocalFuture, Record};
@@ -53,6 +54,13 @@ pub(super) fn pass(
         Ok(asked) => asked,
         Err(fault) => return Box::pin(std::future::ready(refusal.answer(&fault))),
     };
+    if policy.access.is_some()
+        && incoming.body.is_offer()
+        && let Err(fault) = check_origin(&incoming.head, params.cors.as_deref())
+    {
+        // A cookie may say who calls, and a page of anybody's brings it along.
+        return Box::pin(std::future::ready(refusal.answer(&fault)));
+    }
     let times = policy.timeouts;
     let own = asked.or(times.unary_default);
     let patience = times
@@ -94,6 +102,15 @@ async fn within(
     }
 }
 
+/// Whether a name with `_` is, to servers that read it as `-` (CGI and its kin), one that nobody
+/// outside may say.
+fn stands_for_another(name: &str, denied: &[Box<str>]) -> bool {
+    let read = name.replace('_', "-");
+    read.starts_with("x-sidegate-")
+        || !forwarded::passes(&read, false)
+        || denied.iter().any(|denied| **denied == *read)
+}
+
 /// The request as the plain port gets it.
 fn request(params: &Params, incoming: Incoming, idle: Duration) -> Request<Body> {
     let Incoming {
@@ -116,7 +133,8 @@ fn request(params: &Params, incoming: Incoming, idle: Duration) -> Request<Body>
             && !text.starts_with("x-sidegate-")
             && forwarded::passes(text, trusted)
             && !named.iter().any(|other| other == text)
-            && !denied.iter().any(|denied| **denied == *text);
+            && !denied.iter().any(|denied| **denied == *text)
+            && !(text.contains('_') && stands_for_another(text, denied));
         if passes {
             headers.append(name, value.clone());
         }

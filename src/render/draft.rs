@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A text for a file. Nobody sees half of it, and nobody sees it before it is published.
@@ -25,12 +26,20 @@ impl Draft {
             file,
             beside: Some(beside.clone()),
         };
-        let mut out = fs::File::create(&beside)?;
-        out.write_all(text)?;
-        // Who may read the file may read it on.
-        if let Ok(present) = fs::metadata(&draft.file) {
+        // Nothing that somebody else has put there is followed, or written to.
+        drop(fs::remove_file(&beside));
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        // Who may read the file may read it on, and nobody else before.
+        let present = fs::metadata(&draft.file).ok();
+        if present.is_some() {
+            options.mode(0o600);
+        }
+        let mut out = options.open(&beside)?;
+        if let Some(present) = present {
             out.set_permissions(present.permissions())?;
         }
+        out.write_all(text)?;
         out.sync_all()?;
         Ok(draft)
     }

@@ -130,6 +130,29 @@ fn f46_a_websocket_begins_with_a_token_or_not_at_all() {
     });
 }
 
+/// A browser sends the cookie of whoever looks at a page, and says whose page it is.
+#[test]
+fn a_page_of_another_origin_opens_no_websocket_of_the_plain_port() {
+    run(async {
+        let signer = Signer::new("a");
+        let plain = Server::default();
+        let address = plain.start().await;
+        plain.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        let jwt =
+            "{require: jwt, token_cookie: session, jwt: {t: {keys: keys.json, audiences: [a]}}}";
+        let more = format!("rest: {{fallback: 'http://{address}'}}\n");
+        let scene = Scene::new(jwt, &more, &[("keys.json", signer.published())]);
+        let cookie = format!("session={}", signer.token("alice"));
+        for (origin, status) in [(Some("https://evil.example"), 403), (None, 200)] {
+            let origin = origin.map(|origin| ("origin", origin));
+            let headers: Vec<_> = [("cookie", &*cookie)].into_iter().chain(origin).collect();
+            let socket = WebSocket::open(scene.address(), "/ws", &headers).await;
+            assert_eq!(socket.status, status, "{origin:?}: {}", socket.head);
+        }
+        assert_eq!(plain.heads().len(), 1);
+    });
+}
+
 #[test]
 fn api_keys_have_names_and_are_good_for_something() {
     run(async {

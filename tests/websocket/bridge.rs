@@ -49,6 +49,21 @@ fn grpc_websockets() {
     });
 }
 
+/// Who opens one and says nothing keeps its place no longer than a request that stays away.
+#[test]
+fn grpc_websockets_wait_for_the_headers_of_a_call_so_long() {
+    run(async {
+        let play = play_with("limits: {body_idle: 200ms}");
+        let headers = [("sec-websocket-protocol", "grpc-websockets")];
+        let mut socket = WebSocket::open(play.gateway.address, "/t.S/Chat", &headers).await;
+        assert_eq!(socket.status, 101, "{}", socket.head);
+        let Heard::Close(4003, why) = socket.hear().await else {
+            panic!()
+        };
+        assert!(why.contains("did not come in time"), "{why}");
+    });
+}
+
 /// PROTOCOLS: both kinds of WebSocket carry every kind of method.
 #[test]
 fn every_kind_of_method() {

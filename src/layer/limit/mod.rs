@@ -8,7 +8,7 @@ mod bucket;
 mod clients;
 mod load;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -99,7 +99,11 @@ fn behind_a_proxy(call: &Call) -> Option<IpAddr> {
     let chain = lookup(&call.metadata, "x-forwarded-for")?.to_str().ok()?;
     let mut from_here = chain.rsplit(',').map(str::trim);
     let (last, before) = (from_here.next()?, from_here.next());
-    before.unwrap_or(last).parse().ok()
+    let client = before.unwrap_or(last);
+    // Some proxies say the port too.
+    let address = client.parse().ok();
+    let address = address.or_else(|| Some(client.parse::<SocketAddr>().ok()?.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
 }
 
 /// Lets the call have its places until its answer has ended.

@@ -18,6 +18,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, Version};
 use http_body::{Body as _, Frame};
+use tokio::time::Sleep;
 
 use super::handshake::Handshake;
 use super::{Conversation, Message, NORMAL, Say, Speak, Talk, close_code};
@@ -48,13 +49,18 @@ pub(in crate::protocol) fn accept(
     // The prefix of a message and the mark before it come with it.
     let limit = policy.limits.message_bytes.max(HEAD_BYTES) + HEADER_BYTES + 1;
     let period = policy.rest.sse_keep_alive;
+    // Nobody has shown yet who he is.
+    let patience = policy.timeouts.body_idle;
     let talk = Talk::new(client, limit);
     let record = incoming.record.clone();
     let speaker = Bridge {
         talk: talk.clone(),
         record: record.clone(),
         inner,
-        stage: Stage::Head(Some(Box::new(incoming))),
+        stage: Stage::Head(
+            Some(Box::new(incoming)),
+            Box::pin(tokio::time::sleep(patience)),
+        ),
     };
     let conversation = Conversation::new(talk, speaker, record, &params.drain, period);
     Entry::Answered(shake.answer(Body::raw(conversation)))
@@ -68,8 +74,8 @@ struct Bridge {
 }
 
 enum Stage {
-    /// The headers of the call are waited for.
-    Head(Option<Box<Incoming>>),
+    /// The headers of the call are waited for, as long as that.
+    Head(Option<Box<Incoming>>, Pin<Box<Sleep>>),
     Asking(LocalFuture<Response<Body>>),
     Answering(Body),
 }
@@ -95,6 +101,13 @@ fn bad_head() -> Fault {
     Fault::invalid(
         "BAD_HEAD",
         "the first message is not a block of headers in bytes",
+    )
+}
+
+fn no_head() -> Fault {
+    Fault::invalid(
+        "NO_HEAD",
+        "the block of headers, which is the first message, did not come in time",
     )
 }
 
@@ -151,8 +164,16 @@ impl Speak for Bridge {
     fn poll_say(&mut self, context: &mut Context<'_>) -> Poll<Say> {
         loop {
             let next = match &mut self.stage {
-                Stage::Head(incoming) => {
-                    let first = ready!(self.talk.poll_message(context));
+                Stage::Head(incoming, patience) => {
+                    let first = match self.talk.poll_message(context) {
+                        Poll::Ready(first) => first,
+                        Poll::Pending => {
+                            ready!(patience.as_mut().poll(context));
+                            let fault = no_head();
+                            self.record.note().fault(&fault);
+                            return Poll::Ready(self.fail(&fault));
+                        }
+                    };
                     let Some(incoming) = incoming.take() else {
                         return Poll::Pending;
                     };

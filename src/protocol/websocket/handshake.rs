@@ -71,17 +71,7 @@ pub(in crate::protocol) fn shake(
         }
         _ => return Err(refused("sec-websocket-key is not 16 bytes in base64")),
     };
-    if let Some(origin) = headers.get(ORIGIN)
-        && !is_same(origin, host(head))
-        && !cors.is_some_and(|cors| cors.origins().allows(origin))
-    {
-        return Err(Fault::new(
-            Blame::Client,
-            Code::PermissionDenied,
-            "ORIGIN_NOT_ALLOWED",
-            "pages of this origin may not open a WebSocket here; name it in `rest.cors.origins`",
-        ));
-    }
+    check_origin(head, cors)?;
     let (subprotocol, chosen, token) = choose(headers);
     if let Some(token) = token
         && !headers.contains_key(AUTHORIZATION)
@@ -101,6 +91,22 @@ pub(in crate::protocol) fn shake(
         accept,
         chosen,
     })
+}
+
+/// Whether the page that asks, if it is one, may open a WebSocket here: browsers ask nobody else.
+pub(in crate::protocol) fn check_origin(head: &Parts, cors: Option<&Cors>) -> Result<(), Fault> {
+    if let Some(origin) = head.headers.get(ORIGIN)
+        && !is_same(origin, host(head))
+        && !cors.is_some_and(|cors| cors.origins().allows(origin))
+    {
+        return Err(Fault::new(
+            Blame::Client,
+            Code::PermissionDenied,
+            "ORIGIN_NOT_ALLOWED",
+            "pages of this origin may not open a WebSocket here; name it in `rest.cors.origins`",
+        ));
+    }
+    Ok(())
 }
 
 fn refused(message: &'static str) -> Fault {
