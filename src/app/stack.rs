@@ -1,5 +1,6 @@
 //! THE order of the layers, outermost first.
 
+use std::future::ready;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -52,12 +53,25 @@ where
     // limits, so that an overload is told from an illness.
     let service = Builtin::new(service, builtin);
     match guard {
-        None => outermost(service, drain),
+        None => unguarded(outermost(service, drain)),
         // Before anything is answered or read, the gateway's own services included: who may not
         // call learns nothing and makes nobody work. Within the deadline, because keys may be
         // waited for.
         Some(params) => outermost(Guard::new(service, params), drain),
     }
+}
+
+/// Lets nobody through to whom a rule applies, as there is no guard: a reload that brings the first
+/// rule is in effect in the schema a moment before workers have one.
+fn unguarded(stack: Stack) -> Stack {
+    Rc::new(move |call: Call| {
+        if call.policy.access.is_some() {
+            let message = "who may call is about to be asked; try again";
+            let fault = Fault::unavailable("GUARD_NOT_READY", message).never_processed();
+            return Box::pin(ready(Err(fault)));
+        }
+        stack(call)
+    })
 }
 
 fn outermost<S>(service: S, drain: Drain) -> Stack
@@ -98,4 +112,60 @@ pub(super) fn direct(
 ) -> impl FnMut(Call) -> LocalFuture<Result<Reply, Fault>> {
     let mut service = upstreams.clone();
     move |call| service.call(call)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use futures_util::FutureExt;
+    use http::uri::PathAndQuery;
+
+    use super::*;
+    use crate::call::record::{CallRecord, Sink};
+    use crate::call::{Body, Deadline, Metadata, Peer, Record};
+    use crate::schema::access::Access;
+    use crate::schema::policy::Policy;
+    use crate::schema::tests;
+
+    struct Forget;
+
+    impl Sink for Forget {
+        fn finished(&self, _record: &CallRecord) {}
+    }
+
+    fn call(access: Option<Access>) -> Call {
+        let schema = Arc::new(tests::schema(r#"syntax = "proto3"; package t;"#));
+        let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let (head, ()) = http::Request::new(()).into_parts();
+        let now = tokio::time::Instant::now().into_std();
+        let record = CallRecord::new(now, Rc::new(Peer::new(nobody, nobody, false)), &head);
+        let policy = Policy {
+            access: access.map(Arc::new),
+            ..(*schema.default_policy).clone()
+        };
+        Call {
+            schema,
+            method: None,
+            path: PathAndQuery::from_static("/t.S/Get"),
+            authority: None,
+            metadata: Metadata::new(),
+            body: Body::empty(),
+            deadline: Deadline::NEVER,
+            policy: Arc::new(policy),
+            record: Record::new(record, Arc::new(Forget)),
+        }
+    }
+
+    #[test]
+    fn without_a_guard_nobody_gets_to_what_is_guarded() {
+        let answers: Stack = Rc::new(|_| Box::pin(ready(Err(Fault::deadline()))));
+        let stack = unguarded(answers);
+        let reason = |access| {
+            let answer = stack(call(access)).now_or_never().unwrap();
+            answer.err().unwrap().reason()
+        };
+        assert_eq!(reason(None), Fault::deadline().reason());
+        assert_eq!(reason(Some(Access::default())), "GUARD_NOT_READY");
+    }
 }
