@@ -272,6 +272,12 @@ pub(super) fn conflicts(settings: &Settings, tree: &Tree, problems: &mut Vec<Pro
     for name in all.jwt.keys() {
         issuer(settings, name, tree, problems);
     }
+    denied(settings, tree, problems);
+}
+
+/// Tells of headers that are taken away before they are read.
+fn denied(settings: &Settings, tree: &Tree, problems: &mut Vec<Problem>) {
+    let all = &settings.auth;
     let reads = [("authorization", "auth.jwt", !all.jwt.is_empty())];
     let cookie = ("cookie", "auth.token_cookie", all.token_cookie.is_some());
     let key = (
