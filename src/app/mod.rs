@@ -267,11 +267,6 @@ impl Bound {
         Arc::clone(self.own_config.application())
     }
 
-    /// Something more that has to be made anew when files change.
-    pub fn add_part(&mut self, part: Part) {
-        self.parts.push(part);
-    }
-
     /// Serves, on threads of its own, until the result is shut down or dropped.
     pub fn start(self) -> Result<Running, StartError> {
         let addresses = self.addresses();
